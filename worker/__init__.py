@@ -1,0 +1,1 @@
+"""The number selection worker: which outbound number a contact sees, decided from events."""
