@@ -1,0 +1,93 @@
+"""The real engine, driven event by event as the model is."""
+
+from collections.abc import Sequence
+
+from schemas.events import AssignmentRejected, CallOutcome, CallRequested, NumberAssigned, Passed
+from schemas.settings import AgentSettings, NumberSettings, OutcomeSettings, ProjectSettings, SettingsRecord
+from worker.selection.decision import Assignment, Rejection, decide
+from worker.selection.history import CallEnd, ContactHistory, microseconds
+from worker.selection.routing import Project, Routing
+
+SELECTION_KEY = b"a key of the tests"
+
+
+def routing_of(records: Sequence[SettingsRecord]) -> Routing:
+    """The settings as the engine reads them; of two records with one key the later one counts."""
+    numbers = {r.number: r for r in records if isinstance(r, NumberSettings)}
+    return Routing(
+        len(records) - 1,
+        numbers=numbers,
+        projects={r.project_id: Project(r, numbers) for r in records if isinstance(r, ProjectSettings)},
+        agents={r.agent_id: r for r in records if isinstance(r, AgentSettings)},
+        outcomes={r.outcome: r for r in records if isinstance(r, OutcomeSettings)},
+    )
+
+
+class Engine:
+    """Every contact's history, changed by decisions and outcomes. A request asked again gets its first reply."""
+
+    def __init__(self, settings_records: Sequence[SettingsRecord]) -> None:
+        self.routing = routing_of(settings_records)
+        self._histories: dict[str, ContactHistory] = {}
+        self._replies: dict[tuple[str, str], NumberAssigned | AssignmentRejected] = {}
+
+    def change_settings(self, settings_records: Sequence[SettingsRecord]) -> None:
+        """Other settings are in force from here on."""
+        self.routing = routing_of(settings_records)
+
+    def history_of(self, contact_id: str) -> ContactHistory:
+        """What the engine knows of a contact."""
+        return self._histories.setdefault(contact_id, ContactHistory())
+
+    def decide(self, request: CallRequested) -> Assignment | Rejection:
+        """Decide without taking note."""
+        return decide(request, self.history_of(request.contact_id), self.routing, SELECTION_KEY)
+
+    def request(self, request: CallRequested) -> NumberAssigned | AssignmentRejected:
+        """Answer a request."""
+        call = (request.contact_id, request.call_id)
+        if call not in self._replies:
+            decision = self.decide(request)
+            self._replies[call] = reply_of(request, decision, self.routing.version)
+            if isinstance(decision, Assignment):
+                at_us = microseconds(request.requested_at)
+                history = self.history_of(request.contact_id)
+                history.record_call(request.project_id, request.call_id, decision.number, at_us)
+        return self._replies[call]
+
+    def outcome(self, event: CallOutcome) -> bool:
+        """Take in an outcome; say whether the engine says that it changed anything."""
+        end = CallEnd(event.outcome, event.next_number, microseconds(event.occurred_at))
+        return self.history_of(event.contact_id).record_outcome(event.project_id, event.call_id, end)
+
+
+def reply_of(
+    request: CallRequested, decision: Assignment | Rejection, settings_version: int
+) -> NumberAssigned | AssignmentRejected:
+    """The reply that a decision makes, dated by the request."""
+    if isinstance(decision, Rejection):
+        return AssignmentRejected(
+            type="assignment-rejected",
+            call_id=request.call_id,
+            project_id=request.project_id,
+            contact_id=request.contact_id,
+            reason=decision.reason,
+            detail=decision.detail,
+            rejected_at=request.requested_at,
+        )
+    return NumberAssigned(
+        type="number-assigned",
+        call_id=request.call_id,
+        project_id=request.project_id,
+        contact_id=request.contact_id,
+        phone=decision.phone,
+        agent_id=request.agent_id,
+        number=decision.number,
+        anonymous=decision.number is None,
+        attempt=decision.attempt,
+        rule=decision.rule,
+        trail=tuple(Passed(rule=rule, reason=reason) for rule, reason in decision.trail),
+        settings_version=settings_version,
+        requested_at=request.requested_at,
+        assigned_at=request.requested_at,
+    )

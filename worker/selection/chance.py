@@ -1,0 +1,25 @@
+"""Chance that repeats itself: a keyed hash of the call in the place of a random number generator.
+
+The same call draws the same, on every replica and years later, and no two calls' draws tell of each other.
+"""
+
+from hashlib import blake2b
+from typing import Final
+
+MAX_KEY_BYTES: Final = blake2b.MAX_KEY_SIZE
+"""Longest selection key, in bytes: the limit of BLAKE2b (RFC 7693, section 2.1)."""
+
+_DRAW_BITS: Final = 64
+
+
+def draw(below: int, selection_key: bytes, *ids: str) -> int:
+    """Draw a number from 0 to `below` - 1, uniform over the ids under one key.
+
+    The bias of scaling 64 bits down to `below` values is under `below` / 2**64, far less than anyone can see.
+    """
+    digest = blake2b(key=selection_key, digest_size=_DRAW_BITS // 8)
+    for each in ids:
+        encoded = each.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(encoded))  # so that ("ab", "c") and ("a", "bc") draw apart
+        digest.update(encoded)
+    return int.from_bytes(digest.digest(), "big") * below >> _DRAW_BITS

@@ -1,0 +1,233 @@
+"""Where a number is at home, from its numbering plan.
+
+The plans are libphonenumber's: its metadata tells the country, the kind of line and how long the area code is;
+its geocoding data tells which city or state a prefix belongs to. What neither knows is still placed as far as the
+digits go: by the first three in North America, by the country elsewhere.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from typing import Final, NamedTuple
+
+from phonenumbers import (
+    COUNTRY_CODE_TO_REGION_CODE,
+    REGION_CODE_FOR_NON_GEO_ENTITY,
+    UNKNOWN_REGION,
+    PhoneNumber,
+    PhoneNumberType,
+    country_mobile_token,
+    length_of_geographical_area_code,
+    length_of_national_destination_code,
+    ndd_prefix_for_region,
+    number_type,
+    region_code_for_number,
+)
+from phonenumbers.geodata import GEOCODE_DATA, GEOCODE_LONGEST_PREFIX
+from phonenumbers.geodata.locale import LOCALE_DATA
+
+
+class Location(NamedTuple):
+    """Where a number is at home. Equal keys mean the same area, place or country, also across countries."""
+
+    landline: bool
+    """Whether it has a home that counts: a fixed line, or one that the plan does not tell from a mobile."""
+    country: str
+    """ISO 3166 code; `001` for the numbers of no country (+800, +979), `ZZ` for no country code in service."""
+    area: str | None
+    """The country code with the area code or, in a plan without, the numbering area: `+1212`, `+3902`, `+4722`."""
+    place: str | None
+    """The state or province, where the data tell it, else the city: `US:California`, `IT:Milan`."""
+
+
+_LANDLINES: Final = frozenset(
+    {
+        PhoneNumberType.FIXED_LINE,
+        PhoneNumberType.FIXED_LINE_OR_MOBILE,
+        PhoneNumberType.UNKNOWN,  # most likely an area code that is newer than the metadata
+    }
+)
+_PLACED: Final = _LANDLINES | {PhoneNumberType.MOBILE}
+"""Kinds that may have a place. A toll-free number has none, even if its digits look like some city's."""
+
+_NORTH_AMERICA: Final = "1"
+_NORTH_AMERICAN_AREA_DIGITS: Final = 3
+_MAX_CALLING_CODE_DIGITS: Final = 3
+
+_DECIDING_DIGITS: Final = 8
+_DECIDING_DIGITS_LATE: Final = 10
+_LATE: Final = tuple(
+    f"+{calling_code}"
+    for calling_code in (
+        *(30, 34, 44, 54, 57, 61, 81, 86, 95, 220, 229, 237, 251, 256, 263, 264, 351, 353, 372, 374, 378),
+        *(686, 855, 880, 886, 977, 992, 994, 995, 996),
+    )
+)
+_CACHED_BLOCKS: Final = 1 << 16
+
+_STATE_SEPARATORS: Final = {"55": " - "}
+"""What stands between city and state in a description, where it is not a comma: Campinas - SP."""
+_SPELLED_OUT: Final = frozenset({_NORTH_AMERICA, "55"})
+"""Calling codes whose descriptions call the same state by its name and by its abbreviation."""
+_MISSPELT: Final = {"British Colombia": "British Columbia"}  # area code 257 in the geocoding data
+
+
+def locate(number: str) -> Location:
+    """Tell where an E.164 number is at home. Never raises, not even for a number that cannot exist.
+
+    Memoised by the number's length and leading block: ten digits in the plans of `_LATE`, eight in all others.
+    The patterns of the metadata look no further, nor do the prefixes of the geocoding data; that was read off
+    all of them (phonenumbers 9.0.43: at most eight digits in 216 country codes, nine in 28, ten in Colombia and
+    Georgia), and a test reads it off again.
+    """
+    digits = _DECIDING_DIGITS_LATE if number.startswith(_LATE) else _DECIDING_DIGITS
+    return _locate_block(number[: len("+") + digits], len(number))
+
+
+@lru_cache(_CACHED_BLOCKS)
+def _locate_block(block: str, length: int) -> Location:
+    return locate_uncached(block.ljust(length, "2"))
+
+
+def locate_uncached(number: str) -> Location:
+    """Tell where an E.164 number is at home, from all of its digits; `locate` gives the same, faster."""
+    calling_code = _calling_code(number)
+    if calling_code is None:
+        return Location(landline=False, country=UNKNOWN_REGION, area=None, place=None)
+    main_country = COUNTRY_CODE_TO_REGION_CODE[int(calling_code)][0]
+    subscriber = number[len("+") + len(calling_code) :]
+    if not subscriber or main_country == REGION_CODE_FOR_NON_GEO_ENTITY:
+        return Location(landline=False, country=main_country, area=None, place=None)
+    if calling_code == _NORTH_AMERICA:
+        return _in_north_america(subscriber, main_country)
+    return _elsewhere(calling_code, subscriber, main_country)
+
+
+def _calling_code(number: str) -> str | None:
+    for end in range(2, len("+") + _MAX_CALLING_CODE_DIGITS + 1):
+        if int(number[1:end]) in COUNTRY_CODE_TO_REGION_CODE:
+            return number[1:end]
+    return None
+
+
+def _phone_number(calling_code: str, subscriber: str) -> PhoneNumber:
+    # Not `parse`: it would also mend what is no E.164, by more digits than those that decide.
+    zeros = min(len(subscriber) - len(subscriber.lstrip("0")), len(subscriber) - 1)
+    return PhoneNumber(
+        country_code=int(calling_code),
+        national_number=int(subscriber),
+        italian_leading_zero=zeros > 0 or None,
+        number_of_leading_zeros=zeros if zeros > 1 else None,
+    )
+
+
+def _in_north_america(subscriber: str, main_country: str) -> Location:
+    """Locate a +1 number: the area is its first three digits, whether the metadata know them or not."""
+    phone = _phone_number(_NORTH_AMERICA, subscriber)
+    area_code = subscriber[:_NORTH_AMERICAN_AREA_DIGITS]
+    # An exchange that the metadata do not know hides the country of its area code; a common one tells it.
+    neighbour = _phone_number(_NORTH_AMERICA, f"{area_code}2345678")
+    country = region_code_for_number(phone) or region_code_for_number(neighbour) or main_country
+    return Location(
+        landline=number_type(phone) in _LANDLINES,
+        country=country,
+        area=f"+{_NORTH_AMERICA}{area_code}",
+        place=_place(country, _north_american_states().get(area_code)),
+    )
+
+
+def _elsewhere(calling_code: str, subscriber: str, main_country: str) -> Location:
+    phone = _phone_number(calling_code, subscriber)
+    country = region_code_for_number(phone) or main_country
+    kind = number_type(phone)
+    if kind not in _PLACED:
+        return Location(landline=False, country=country, area=None, place=None)
+    token = country_mobile_token(int(calling_code))
+    if kind == PhoneNumberType.MOBILE and token and subscriber.startswith(token):
+        # An Argentine mobile is of the area whose code follows the 9.
+        subscriber = subscriber.removeprefix(token) or subscriber
+        phone = _phone_number(calling_code, subscriber)
+    prefix, description = _described(calling_code + subscriber)
+    area_digits = _area_digits(phone, country)
+    if area_digits:
+        prefix = calling_code + subscriber[:area_digits]
+    return Location(
+        landline=kind in _LANDLINES,
+        country=country,
+        area=f"+{prefix}" if prefix else None,
+        place=_place(country, _region(calling_code, description) if description else None),
+    )
+
+
+def _area_digits(phone: PhoneNumber, country: str) -> int:
+    """Give the length of the area code in digits, leading zeros included; 0 in a plan without area codes."""
+    if number_type(phone) != PhoneNumberType.UNKNOWN:
+        return length_of_geographical_area_code(phone)
+    # The library gives no area code to what it does not know; the plan's grouping of digits still shows it.
+    # A plan that dials no prefix before area codes has none, unless its numbers start with a zero, as Italy's do.
+    if ndd_prefix_for_region(country, strip_non_digits=True) or phone.italian_leading_zero:
+        return length_of_national_destination_code(phone)
+    return 0
+
+
+def _place(country: str, name: str | None) -> str | None:
+    # A name of the country itself, in whatever language, would be no closer than the country.
+    if name is None or name in LOCALE_DATA.get(country, {}).values():
+        return None
+    return f"{country}:{name}"
+
+
+def _described(digits: str) -> tuple[str | None, str | None]:
+    """Give the longest prefix of the digits that the geocoding data describe in English, and what they say."""
+    for end in range(GEOCODE_LONGEST_PREFIX, 1, -1):
+        description = GEOCODE_DATA.get(digits[:end], {}).get("en")
+        if description is not None:
+            return digits[:end], description
+    return None, None
+
+
+def _region(calling_code: str, description: str) -> str:
+    """Give the state that a description ends with, by its full name where that is known; else all of it."""
+    state = description.rpartition(_STATE_SEPARATORS.get(calling_code, ", "))[2]
+    if calling_code in _SPELLED_OUT:
+        state = _states_by_abbreviation(calling_code).get(state, state)
+    return _MISSPELT.get(state, state)
+
+
+def _descriptions(calling_code: str) -> Iterator[tuple[str, str]]:
+    for prefix, names in GEOCODE_DATA.items():
+        if prefix.startswith(calling_code) and "en" in names:
+            yield prefix, names["en"]
+
+
+@cache
+def _states_by_abbreviation(calling_code: str) -> Mapping[str, str]:
+    """Learn what the abbreviations stand for: within 1201, New Jersey, lies 1201332, Jersey City, NJ."""
+    separator = _STATE_SEPARATORS.get(calling_code, ", ")
+    votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for prefix, description in _descriptions(calling_code):
+        _, found, abbreviation = description.rpartition(separator)
+        around = (GEOCODE_DATA.get(prefix[:end], {}).get("en") for end in range(2, len(prefix)))
+        if found and (name := next((name for name in around if name and separator not in name), None)):
+            votes[abbreviation][name] += 1
+    return {abbreviation: names.most_common(1)[0][0] for abbreviation, names in votes.items()}
+
+
+@cache
+def _north_american_states() -> Mapping[str, str]:
+    """Give the state or province of each area code.
+
+    Where the data describe no area code as a whole, its exchanges vote. Only states have a vote, so that an
+    island's only town that is described does not stand for the island.
+    """
+    known = set(_states_by_abbreviation(_NORTH_AMERICA).values())
+    whole: dict[str, str] = {}
+    votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for prefix, description in _descriptions(_NORTH_AMERICA):
+        area_code, exchange = prefix[1:4], prefix[4:]
+        state = _region(_NORTH_AMERICA, description)
+        if not exchange:
+            whole[area_code] = state
+        elif state in known:
+            votes[area_code][state] += 1
+    return {area_code: states.most_common(1)[0][0] for area_code, states in votes.items()} | whole

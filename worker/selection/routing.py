@@ -1,0 +1,59 @@
+"""The settings as the decision reads them: immutable, compiled once per settings version."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import Final
+
+from schemas.events import PassReason
+from schemas.settings import AgentSettings, NumberSettings, OutcomeSettings, ProjectSettings
+from worker.selection.pool import Pool
+
+NO_SETTINGS_VERSION: Final = -1
+"""The version of a table into which no record was folded yet."""
+
+
+class Project:
+    """A project with its pool: the numbers that it lists and that the inventory has active."""
+
+    def __init__(self, settings: ProjectSettings, inventory: Mapping[str, NumberSettings]) -> None:
+        self.settings = settings
+        self._inventory = inventory
+
+    @cached_property
+    def pool(self) -> Pool:
+        """The numbers available to this project."""
+        inventory = self._inventory
+        return Pool(n for n in self.settings.numbers if (known := inventory.get(n)) is not None and known.active)
+
+
+class Routing:
+    """One version of the settings. Never changed; a change of the settings is another `Routing`."""
+
+    def __init__(
+        self,
+        version: int = NO_SETTINGS_VERSION,
+        *,
+        numbers: Mapping[str, NumberSettings] = MappingProxyType({}),
+        projects: Mapping[str, Project] = MappingProxyType({}),
+        agents: Mapping[str, AgentSettings] = MappingProxyType({}),
+        outcomes: Mapping[str, OutcomeSettings] = MappingProxyType({}),
+    ) -> None:
+        self.version = version
+        self.numbers = numbers
+        self.projects = projects
+        self.agents = agents
+        self.outcomes = outcomes
+
+    def unavailable(self, number: str) -> PassReason | None:
+        """Why the inventory does not let the number be shown; `None` when it does."""
+        known = self.numbers.get(number)
+        if known is None:
+            return "number_not_in_inventory"
+        return None if known.active else "number_not_active"
+
+    def unavailable_to(self, project: Project, number: str) -> PassReason | None:
+        """Why the project may not show the number; `None` when it may."""
+        if number in project.pool:
+            return None
+        return self.unavailable(number) or "number_not_in_project"
