@@ -1,0 +1,1 @@
+"""The settings: folded from records, read from a file, checked, compared. Pure."""
