@@ -1,0 +1,144 @@
+"""The merge of requests and outcomes: what may be handled, when, and in which order."""
+
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.stream.lane import MAX_WAIT_S, Lane
+
+OUTCOMES, REQUESTS = "call-outcome", "call-requested"
+
+
+class Record(NamedTuple):
+    topic: str
+    offset: int
+    timestamp: int
+    partition: int = 0
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def records(topic: str, *timestamps: int) -> list[Record]:
+    return [Record(topic, offset, timestamp) for offset, timestamp in enumerate(timestamps)]
+
+
+@pytest.fixture
+def lane() -> Lane:
+    return Lane((OUTCOMES, REQUESTS))
+
+
+def taken(lane: Lane, now_s: float = 0.0, limit: int = 100) -> list[tuple[str, int]]:
+    return [(record.topic, record.timestamp) for record in lane.take(limit, now_s)]
+
+
+def test_records_of_both_topics_are_handled_by_timestamp(lane: Lane) -> None:
+    lane.add(REQUESTS, records(REQUESTS, 1, 4, 9), fetched_at_s=0)
+    lane.add(OUTCOMES, records(OUTCOMES, 2, 5, 99), fetched_at_s=0)
+    assert taken(lane) == [(REQUESTS, 1), (OUTCOMES, 2), (REQUESTS, 4), (OUTCOMES, 5), (REQUESTS, 9)]
+
+
+def test_an_outcome_goes_before_a_request_of_the_same_timestamp(lane: Lane) -> None:
+    lane.add(REQUESTS, records(REQUESTS, 5), fetched_at_s=0)
+    lane.add(OUTCOMES, records(OUTCOMES, 5, 6), fetched_at_s=0)
+    assert taken(lane, limit=2) == [(OUTCOMES, 5), (REQUESTS, 5)]
+
+
+def test_a_request_waits_until_the_outcomes_of_its_time_are_known(lane: Lane) -> None:
+    lane.add(REQUESTS, records(REQUESTS, 5), fetched_at_s=1.0)
+    assert taken(lane) == []
+    assert lane.unknown() == [OUTCOMES]
+
+
+def test_an_outcome_waits_likewise_for_the_requests(lane: Lane) -> None:
+    lane.add(OUTCOMES, records(OUTCOMES, 5), fetched_at_s=1.0)
+    assert taken(lane) == []
+    assert lane.unknown() == [REQUESTS]
+
+
+def test_a_request_goes_once_the_other_topic_is_read_to_its_end(lane: Lane) -> None:
+    lane.add(REQUESTS, records(REQUESTS, 5), fetched_at_s=1.0)
+    lane.learn_end(OUTCOMES, end=7, asked_at_s=1.0)
+    lane.learn_position(OUTCOMES, 6)
+    assert taken(lane) == []
+    lane.learn_position(OUTCOMES, 7)
+    assert taken(lane) == [(REQUESTS, 5)]
+
+
+def test_an_earlier_outcome_that_was_in_the_log_goes_first(lane: Lane) -> None:
+    lane.add(REQUESTS, records(REQUESTS, 5), fetched_at_s=1.0)
+    lane.learn_end(OUTCOMES, end=1, asked_at_s=1.0)
+    lane.add(OUTCOMES, records(OUTCOMES, 3), fetched_at_s=1.1)
+    lane.learn_position(OUTCOMES, 1)
+    assert taken(lane) == [(OUTCOMES, 3), (REQUESTS, 5)]
+
+
+def test_an_end_asked_before_the_fetch_says_nothing_of_it(lane: Lane) -> None:
+    lane.learn_end(OUTCOMES, end=0, asked_at_s=1.0)
+    lane.learn_position(OUTCOMES, 0)
+    lane.add(REQUESTS, records(REQUESTS, 5), fetched_at_s=2.0)
+    assert taken(lane) == []
+    assert lane.unknown() == [OUTCOMES]
+
+
+def test_an_end_is_asked_for_once_until_it_is_reached(lane: Lane) -> None:
+    lane.add(REQUESTS, records(REQUESTS, 5), fetched_at_s=1.0)
+    lane.learn_end(OUTCOMES, end=3, asked_at_s=1.0)
+    assert lane.unknown() == []
+
+
+def test_the_wait_is_bounded_and_counted(lane: Lane) -> None:
+    lane.add(REQUESTS, records(REQUESTS, 5), fetched_at_s=1.0)
+    lane.learn_end(OUTCOMES, end=3, asked_at_s=1.0)
+    assert taken(lane, now_s=1.0 + MAX_WAIT_S * 0.99) == []
+    assert lane.waits_exceeded == 0
+    assert taken(lane, now_s=1.0 + MAX_WAIT_S) == [(REQUESTS, 5)]
+    assert lane.waits_exceeded == 1
+
+
+def test_no_more_is_taken_than_asked_for(lane: Lane) -> None:
+    lane.add(REQUESTS, records(REQUESTS, 1, 2, 3), fetched_at_s=0)
+    lane.add(OUTCOMES, records(OUTCOMES, 9), fetched_at_s=0)
+    assert taken(lane, limit=2) == [(REQUESTS, 1), (REQUESTS, 2)]
+    assert lane.backlog(REQUESTS) == 1
+
+
+def test_one_topic_of_both_types_keeps_its_own_order() -> None:
+    lane = Lane(("calls",))
+    lane.add("calls", records("calls", 5, 3, 4), fetched_at_s=0)
+    assert taken(lane) == [("calls", 5), ("calls", 3), ("calls", 4)]
+
+
+@given(
+    outcomes=st.lists(st.integers(0, 20), max_size=12).map(sorted),
+    requests=st.lists(st.integers(0, 20), max_size=12).map(sorted),
+    data=st.data(),
+)
+def test_however_the_fetches_fall_the_order_is_that_of_the_timestamps(
+    outcomes: list[int], requests: list[int], data: st.DataObject
+) -> None:
+    lane = Lane((OUTCOMES, REQUESTS))
+    logs = {OUTCOMES: records(OUTCOMES, *outcomes), REQUESTS: records(REQUESTS, *requests)}
+    read = dict.fromkeys(logs, 0)
+    clock_s = 0.0
+    handled: list[tuple[str, int]] = []
+    while len(handled) < len(outcomes) + len(requests):
+        clock_s += 0.001
+        assert clock_s < 1.0, "the lane holds records back for ever"
+        for topic, log in logs.items():
+            fetched = (
+                log[read[topic] : read[topic] + data.draw(st.integers(0, 3))] if clock_s < 0.03 else log[read[topic] :]
+            )
+            lane.add(topic, fetched, clock_s)
+            read[topic] += len(fetched)
+        for topic in lane.unknown():
+            lane.learn_end(topic, len(logs[topic]), clock_s)
+        for topic, position in read.items():
+            lane.learn_position(topic, position)
+        handled += taken(lane, clock_s, limit=5)
+    merged = sorted(
+        [(timestamp, 0, OUTCOMES) for timestamp in outcomes] + [(timestamp, 1, REQUESTS) for timestamp in requests]
+    )
+    assert handled == [(topic, timestamp) for timestamp, _, topic in merged]

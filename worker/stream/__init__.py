@@ -1,0 +1,1 @@
+"""Kafka: intake in order, replies, dead letters, the settings topic, and what a replica that takes over reads."""

@@ -1,0 +1,219 @@
+"""The consumer's side: both input topics, fetched, put in order, and committed after all else is done.
+
+Records are handed out as batches, one in hand at a time. A rebalance waits for the batch in hand, so that a
+partition is given up only with its work committed, and what was fetched but not handed out is forgotten: the
+next owner, which may be this replica again, reads it anew from the committed offsets.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, IllegalStateError
+
+from worker.stream.connection import KafkaConnection
+from worker.stream.lane import Lane
+from worker.stream.records import SourceRecord
+from worker.stream.replies import PublishedOffsets, published_offsets
+from worker.stream.topics import CallTopics
+
+MAX_BATCH: Final = 2_000
+"""Records in a batch: enough to spread a round trip thin, few enough that none waits long behind it."""
+
+MAX_BACKLOG: Final = 4_000
+"""Records of one partition that may lie fetched and wait for the other topic before its intake pauses."""
+
+_POLL_MS: Final = 200
+_ORDER_POLL_MS: Final = 5
+_FETCH_WAIT_MS: Final = 50
+"""How long a broker may hold a fetch that finds nothing. Kafka answers as soon as a record comes, so this costs it
+some empty answers and delays none; the demo's broker answers only when it is over."""
+
+log = structlog.get_logger(__name__)
+
+
+class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no type information
+    """A member of the consumer group."""
+
+    def __init__(self, connection: KafkaConnection, topics: CallTopics, group_id: str, session_timeout_ms: int) -> None:
+        self._connection = connection
+        self._topics = topics
+        self._inputs = topics.inputs
+        self._lanes: dict[int, Lane] = {}
+        self._paused: set[TopicPartition] = set()
+        self._published: PublishedOffsets = {}
+        self._to_take_over: set[int] = set()
+        self._nothing_in_hand = asyncio.Event()
+        self._nothing_in_hand.set()
+        self._assigned = asyncio.Event()
+        self._waits_exceeded = 0
+        self._consumer = AIOKafkaConsumer(
+            **connection.client_options(),
+            group_id=group_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=session_timeout_ms,
+            heartbeat_interval_ms=session_timeout_ms // 3,
+        )
+
+    async def start(self) -> None:
+        """Connect and ask to join the group. Raises aiokafka's `KafkaError` if no broker answers."""
+        await self._consumer.start()
+        self._consumer.subscribe(self._inputs, listener=self)
+
+    async def stop(self) -> None:
+        """Leave the group. What is in hand stays uncommitted."""
+        self._nothing_in_hand.set()
+        await self._consumer.stop()
+
+    async def ping(self) -> None:
+        """Ask the brokers for their metadata. Raises if none answers."""
+        await self._consumer._client.fetch_all_metadata()  # noqa: SLF001 - aiokafka has no public way to ask
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether the group gave this replica its partitions, which may be none, and it has taken them over."""
+        return self._assigned.is_set() and not self._to_take_over
+
+    @property
+    def waits_exceeded(self) -> int:
+        """Records that were handled though earlier ones of the other topic may still have come."""
+        return self._waits_exceeded + sum(lane.waits_exceeded for lane in self._lanes.values())
+
+    def lag(self) -> dict[tuple[str, int], int]:
+        """Records behind the end of the log, by topic and partition, as of the latest fetches."""
+        lags = {}
+        for tp in self._consumer.assignment():
+            end, state = self._consumer.highwater(tp), self._lanes.get(tp.partition)
+            if end is not None and state is not None and (position := self._position(tp)) is not None:
+                lags[tp.topic, tp.partition] = max(0, end - position) + state.backlog(tp.topic)
+        return lags
+
+    def was_published(self, record: SourceRecord) -> bool:
+        """Whether the reply to the record was in the log already when this replica took the partition over."""
+        return record.offset <= self._published.get((record.topic, record.partition), -1)
+
+    async def fetch(self) -> list[SourceRecord]:
+        """Fetch the next batch, in the order of handling within each partition index.
+
+        Empty when nothing came for a while. A batch is in hand until it was committed or abandoned.
+        """
+        if not self._assigned.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._assigned.wait(), _POLL_MS / 1_000)
+            return []
+        await self._take_over()
+        batch = self._take()
+        if not batch:
+            await self._fill()
+            batch = self._take()
+        if batch:
+            self._nothing_in_hand.clear()
+        return batch
+
+    async def commit(self, batch: Iterable[SourceRecord]) -> None:
+        """Commit the batch in hand, all of it: its last record of each partition is the last handled."""
+        offsets = {TopicPartition(r.topic, r.partition): r.offset + 1 for r in batch}
+        try:
+            await self._consumer.commit(offsets)
+        except (CommitFailedError, IllegalStateError):
+            # The group gave the partitions away while the batch was in hand. All of it is stored and published;
+            # the next owner reads it again, finds the decisions, and knows from the log that they are out.
+            log.warning("commit_superseded", partitions=_indexes(offsets))
+        self._nothing_in_hand.set()
+
+    # The group, called by aiokafka's coordinator. It swallows what these raise: they must not do I/O.
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Give up every partition, once the batch in hand is committed."""
+        self._assigned.clear()
+        await self._nothing_in_hand.wait()
+        self._waits_exceeded = self.waits_exceeded
+        # Replaced, not emptied: who still waits for an answer about the old lanes sees that they are not the lanes.
+        self._lanes, self._paused, self._published, self._to_take_over = {}, set(), {}, set()
+        if revoked:
+            log.info("partitions_revoked", partitions=_indexes(revoked))
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Note the partitions; the next fetch takes them over before it hands out any record of theirs."""
+        self._to_take_over = set(_indexes(assigned))
+        self._lanes = {index: Lane(self._inputs) for index in self._to_take_over}
+        self._assigned.set()
+        log.info("partitions_assigned", partitions=_indexes(assigned))
+
+    # Filling the lanes
+
+    async def _take_over(self) -> None:
+        while taking := self._to_take_over:
+            published = await published_offsets(self._connection, self._topics.number_assigned, taking)
+            if taking is self._to_take_over:  # the group may have moved on meanwhile
+                self._published, self._to_take_over = published, set()
+
+    async def _fill(self) -> None:
+        if not self._assigned.is_set():
+            return  # getmany would wait for the assignment, however long, and could not be told to stop
+        lanes = self._lanes
+        waiting = any(lane.backlog(topic) for lane in lanes.values() for topic in self._inputs)
+        fetched = await self._consumer.getmany(timeout_ms=_ORDER_POLL_MS if waiting else _POLL_MS)
+        if lanes is not self._lanes or not self._assigned.is_set():
+            return  # a rebalance came between: these are read again from the committed offsets
+        now_s = time.monotonic()
+        for tp, records in fetched.items():
+            lanes[tp.partition].add(tp.topic, records, now_s)
+        self._pause_and_resume()
+        await self._learn_ends(lanes)
+
+    async def _learn_ends(self, lanes: dict[int, Lane]) -> None:
+        unknown = [TopicPartition(topic, index) for index, lane in lanes.items() for topic in lane.unknown()]
+        if unknown:
+            asked_at_s = time.monotonic()
+            for tp, end in (await self._consumer.end_offsets(unknown)).items():
+                lanes[tp.partition].learn_end(tp.topic, end, asked_at_s)
+        for index, lane in lanes.items():
+            for topic in self._inputs:
+                position = self._position(TopicPartition(topic, index))
+                if position is not None:
+                    lane.learn_position(topic, position)
+
+    def _take(self) -> list[SourceRecord]:
+        now_s = time.monotonic()
+        batch: list[SourceRecord] = []
+        for index in list(self._lanes):
+            if len(batch) >= MAX_BATCH:
+                break
+            lane = self._lanes.pop(index)  # and in again at the end, so that no index starves the others
+            self._lanes[index] = lane
+            batch += lane.take(MAX_BATCH - len(batch), now_s)
+        return batch
+
+    def _pause_and_resume(self) -> None:
+        full = {
+            TopicPartition(topic, index)
+            for index, lane in self._lanes.items()
+            for topic in self._inputs
+            if lane.backlog(topic) >= MAX_BACKLOG
+        }
+        if full != self._paused:
+            self._consumer.resume(*(self._paused - full))
+            self._consumer.pause(*(full - self._paused))
+            self._paused = full
+
+    def _position(self, tp: TopicPartition) -> int | None:
+        # AIOKafkaConsumer.position() is a coroutine that waits for a position; this one is asked per fetch.
+        assignment = self._consumer._subscription.subscription.assignment  # noqa: SLF001
+        if assignment is None or tp not in assignment.tps:
+            return None
+        state = assignment.state_value(tp)
+        return state.position if state.has_valid_position else None
+
+
+def _indexes(partitions: Iterable[TopicPartition]) -> list[int]:
+    return sorted({tp.partition for tp in partitions})

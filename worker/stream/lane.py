@@ -1,0 +1,95 @@
+"""One partition index: its requests and its outcomes merged into one story, by timestamp. Pure.
+
+A record may be handled when no earlier one of the other topic can still come: when the other topic has a record
+waiting to compare with, or was read to the end that its log had after the record was fetched. The bound on that
+wait is there for a topic that cannot be read: calls go on without the outcomes rather than not at all.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from worker.stream.records import SourceRecord
+
+MAX_WAIT_S: Final = 5.0
+"""How long a record waits for the other topic of its partition index, in seconds."""
+
+
+class _Waiting(NamedTuple):
+    record: SourceRecord
+    fetched_at_s: float
+
+
+class _Side:
+    """What was fetched of one topic's partition and not handled yet."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Waiting] = deque()
+        self.read_to_end_at_s = float("-inf")
+        """As of then every record of the log had been fetched."""
+        self.end: int | None = None
+        """The log's end as of `asked_at_s`, until it has been read to."""
+        self.asked_at_s = float("-inf")
+
+
+class Lane:
+    """The merge of the input topics of one partition index; a single topic is a lane of one side."""
+
+    def __init__(self, topics: Sequence[str]) -> None:
+        """Take the topics in the order in which their records are handled on equal timestamps."""
+        self._sides = {topic: _Side() for topic in topics}
+        self.waits_exceeded = 0
+
+    def add(self, topic: str, records: Sequence[SourceRecord], fetched_at_s: float) -> None:
+        """Take in what was fetched of a topic, in the order of its log."""
+        self._sides[topic].waiting.extend(_Waiting(record, fetched_at_s) for record in records)
+
+    def backlog(self, topic: str) -> int:
+        """Records of the topic that are fetched and not handled."""
+        return len(self._sides[topic].waiting)
+
+    def unknown(self) -> list[str]:
+        """Topics whose log end decides what may be handled next, and was not asked for yet."""
+        newest = self._oldest_head_fetched_at_s()
+        if newest is None:
+            return []
+        return [
+            topic
+            for topic, side in self._sides.items()
+            if not side.waiting and side.end is None and side.read_to_end_at_s < newest
+        ]
+
+    def learn_end(self, topic: str, end: int, asked_at_s: float) -> None:
+        """Take in where the log of a topic ended when it was asked for."""
+        side = self._sides[topic]
+        side.end, side.asked_at_s = end, asked_at_s
+
+    def learn_position(self, topic: str, position: int) -> None:
+        """Take in the offset up to which everything of a topic was fetched."""
+        side = self._sides[topic]
+        if side.end is not None and position >= side.end:
+            side.end, side.read_to_end_at_s = None, side.asked_at_s
+
+    def take(self, limit: int, now_s: float) -> list[SourceRecord]:
+        """Remove and give the next records that may be handled, in order, at most `limit`."""
+        taken: list[SourceRecord] = []
+        while len(taken) < limit:
+            heads = [(side.waiting[0].record.timestamp, side) for side in self._sides.values() if side.waiting]
+            if not heads:
+                break
+            side = min(heads, key=lambda head: head[0])[1]  # the first of equals: outcomes before requests
+            if not self._may_go(side.waiting[0], now_s):
+                break
+            taken.append(side.waiting.popleft().record)
+        return taken
+
+    def _may_go(self, head: _Waiting, now_s: float) -> bool:
+        if all(side.waiting or side.read_to_end_at_s >= head.fetched_at_s for side in self._sides.values()):
+            return True
+        if now_s - head.fetched_at_s < MAX_WAIT_S:
+            return False
+        self.waits_exceeded += 1
+        return True
+
+    def _oldest_head_fetched_at_s(self) -> float | None:
+        return min((side.waiting[0].fetched_at_s for side in self._sides.values() if side.waiting), default=None)

@@ -1,0 +1,40 @@
+"""A topic read once, from where it is kept or from near its end, up to where it ended when it was asked."""
+
+from collections.abc import AsyncIterator, Collection
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from worker.stream.connection import KafkaConnection
+
+_POLL_MS = 500
+
+
+async def read_to_end(
+    connection: KafkaConnection, topic: str, partitions: Collection[int] | None = None, *, last: int | None = None
+) -> AsyncIterator[ConsumerRecord]:
+    """Give the records of the partitions (all of them by default), each partition's in order.
+
+    `last` bounds how many offsets before the end are looked at, per partition. Raises aiokafka's `KafkaError`.
+    """
+    # A consumer that is given a topic and no group is assigned all its partitions.
+    consumer = AIOKafkaConsumer(
+        *([topic] if partitions is None else []),
+        **connection.client_options(),
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+    )
+    try:
+        await consumer.start()
+        if partitions is not None:
+            consumer.assign([TopicPartition(topic, index) for index in partitions])
+        tps = list(consumer.assignment())
+        ends = await consumer.end_offsets(tps)
+        for tp, begin in (await consumer.beginning_offsets(tps)).items():
+            consumer.seek(tp, begin if last is None else max(begin, ends[tp] - last))
+        while behind := [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
+            for records in (await consumer.getmany(*behind, timeout_ms=_POLL_MS)).values():
+                for record in records:
+                    yield record
+    finally:
+        await consumer.stop()
