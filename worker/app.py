@@ -1,0 +1,203 @@
+"""The composition root: the one place that knows every part, and the worker's life from start to stop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from redis.exceptions import BusyLoadingError, ClusterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from worker.config import Config
+from worker.health import Pulse, serving
+from worker.loop.loop import Loop
+from worker.loop.report import BatchReport
+from worker.metrics import Metrics, log_batch
+from worker.state.store import RedisContactStore, connect
+from worker.stream.connection import KafkaConnection
+from worker.stream.intake import Intake
+from worker.stream.publisher import Publisher
+from worker.stream.settings_topic import SettingsFollower
+from worker.stream.topics import CallTopics, require_topics
+
+GRACE_S: Final = 9.0
+"""How long the batch in hand may take when the worker is told to stop; orchestrators kill after 10 s or more."""
+
+log = structlog.get_logger(__name__)
+
+
+class UnfinishedError(Exception):
+    """The worker stopped without finishing the batch in hand: nothing of it is committed, and it comes again."""
+
+
+def kafka_connection(config: Config) -> KafkaConnection:
+    """How the configuration says to reach Kafka."""
+    password = config.kafka_sasl_password
+    return KafkaConnection(
+        bootstrap=config.kafka_bootstrap,
+        security_protocol=config.kafka_security_protocol,
+        sasl_mechanism=config.kafka_sasl_mechanism,
+        sasl_username=config.kafka_sasl_username,
+        sasl_password=password.get_secret_value() if password else None,
+        ca_file=config.kafka_ca_file,
+        cert_file=config.kafka_cert_file,
+        key_file=config.kafka_key_file,
+    )
+
+
+def call_topics(config: Config) -> CallTopics:
+    """What the configuration calls the topics."""
+    return CallTopics(
+        call_requested=config.topic_call_requested,
+        call_outcome=config.topic_call_outcome,
+        number_assigned=config.topic_number_assigned,
+        routing_settings=config.topic_routing_settings,
+        dead_letters=config.topic_dead_letters,
+    )
+
+
+@asynccontextmanager
+async def contact_store(config: Config) -> AsyncIterator[RedisContactStore]:
+    """The contacts in Redis. Raises `RedisUnavailableError`."""
+    password = config.redis_password
+    store = await connect(
+        config.redis_url,
+        username=config.redis_username,
+        password=password.get_secret_value() if password else None,
+        ca_file=config.redis_ca_file,
+        buckets=config.state_buckets,
+        retention_s=config.state_retention_days * 86_400,
+        reply_retention_s=config.reply_retention_hours * 3_600,
+    )
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def run(config: Config, stop: asyncio.Event) -> None:
+    """Run the worker until `stop` is set; then finish the batch in hand, commit it and leave the group.
+
+    Raises what names the thing, the place and the mend if a part cannot be started, `UnfinishedError` if the
+    batch in hand cannot be finished, and what ended the loop or the settings otherwise.
+    """
+    connection, topics = kafka_connection(config), call_topics(config)
+    partitions = await require_topics(connection, topics)
+    if config.state_buckets % partitions:
+        log.warning("buckets_shared_by_partitions", state_buckets=config.state_buckets, partitions=partitions)
+    settings = SettingsFollower(connection, topics.routing_settings)
+    intake = Intake(connection, topics, config.group_id, config.session_timeout_ms)
+    publisher = Publisher(connection, topics, max_request_size=config.max_request_size)
+    metrics, pulse = Metrics(), Pulse()
+    metrics.watch(
+        lag=intake.lag,
+        settings_version=lambda: settings.routing().version,
+        settings_refused=lambda: settings.refusals,
+        waits_exceeded=lambda: intake.waits_exceeded,
+    )
+
+    def observe(report: BatchReport) -> None:
+        metrics.observe(report)
+        log_batch(report)
+
+    async with contact_store(config) as contacts:
+        loop = Loop(
+            intake=intake,
+            publisher=publisher,
+            contacts=contacts,
+            routing=settings.routing,
+            call_requested=topics.call_requested,
+            selection_key=config.selection_key.get_secret_value().encode(),
+            now=lambda: datetime.now(UTC),
+            is_outage=_is_outage,
+            observe=observe,
+            alive=pulse.beat,
+        )
+        async with serving(
+            config.http_host,
+            config.http_port,
+            pulse=pulse,
+            conditions={"settings": lambda: settings.is_loaded, "partitions": lambda: intake.is_assigned},
+            dependencies={"redis": contacts.ping, "kafka": intake.ping},
+            registry=metrics.registry,
+        ):
+            await _live(loop, settings, intake, publisher, stop)
+
+
+async def _live(
+    loop: Loop, settings: SettingsFollower, intake: Intake, publisher: Publisher, stop: asyncio.Event
+) -> None:
+    """Start, run until told to stop or until a task dies, and leave in good order."""
+    following = asyncio.create_task(settings.follow(), name="settings")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    tasks = {following, stopping}
+    try:
+        if not await _first(asyncio.create_task(settings.loaded(), name="loading"), tasks):
+            return
+        await publisher.start()
+        await intake.start()
+        log.info("worker_started")
+        looping = asyncio.create_task(loop.run(stop), name="loop")
+        tasks.add(looping)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await _finish(looping, stop)
+        if following.done():
+            following.result()
+    finally:
+        await _cancel(tasks)
+        await intake.stop()
+        await publisher.stop()
+        log.info("worker_stopped")
+
+
+async def _first(task: asyncio.Task[None], others: set[asyncio.Task[Any]]) -> bool:
+    """Wait for a task; give up, and say so, when one of the others ends before it."""
+    await asyncio.wait({task, *others}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        return True
+    await _cancel({task})
+    for other in others:
+        if other.done():
+            other.result()
+    return False
+
+
+async def _finish(looping: asyncio.Task[None], stop: asyncio.Event) -> None:
+    stop.set()
+    try:
+        async with asyncio.timeout(GRACE_S):
+            await looping
+    except TimeoutError:
+        raise UnfinishedError(
+            f"the batch in hand could not be finished within {GRACE_S:.0f} s: Kafka or Redis does not answer. "
+            "It was not committed; its records come again."
+        ) from None
+
+
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+_OUTAGES: Final = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    BusyLoadingError,
+    ClusterDownError,
+    TryAgainError,
+    ReadOnlyError,  # a primary that became a replica, by failover or by hand
+    OutOfMemoryError,
+)
+"""What Redis answers, or does not, while it is down, moves or is full."""
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether the error is one that the return of Kafka or Redis will mend."""
+    if isinstance(error, KafkaError):
+        return bool(error.retriable) or isinstance(error, KafkaConnectionError)
+    return isinstance(error, _OUTAGES)

@@ -1,0 +1,35 @@
+"""How commands end when something fails: one line for the person who typed, no traceback, exit code 1."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import click
+from aiokafka.errors import KafkaError
+
+from worker.app import UnfinishedError
+from worker.health import PortInUseError
+from worker.state.store import RedisUnavailableError, StateError
+from worker.stream.connection import KafkaUnavailableError
+from worker.stream.topics import TopicMismatchError
+
+T = TypeVar("T")
+
+FORESEEN = (
+    KafkaUnavailableError,
+    RedisUnavailableError,
+    StateError,
+    TopicMismatchError,
+    PortInUseError,
+    UnfinishedError,
+    KafkaError,
+)
+"""Errors whose text is for the user. Any other is a defect of the worker, and keeps its traceback."""
+
+
+def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine. Raises `click.ClickException`, which exits with 1."""
+    try:
+        return asyncio.run(coroutine)
+    except FORESEEN as error:
+        raise click.ClickException(str(error) or type(error).__name__) from error

@@ -1,0 +1,30 @@
+"""`run`: the worker."""
+
+import asyncio
+import signal
+
+import click
+
+from worker import app, log
+from worker.cli.failing import run_to_end
+from worker.cli.options import configured
+from worker.config import Config
+
+
+@click.command
+@configured("kafka", "topics", "redis", "worker", "http", "log")
+def run(config: Config) -> None:
+    """Answer call requests until told to stop (SIGTERM or Ctrl-C).
+
+    Every setting is an environment variable and a flag; the flag wins.
+    """
+    log.configure(config)
+    run_to_end(_run(config))
+
+
+async def _run(config: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await app.run(config, stop)

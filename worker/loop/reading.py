@@ -1,0 +1,111 @@
+"""Records in, events out: what can be handled, by contact, and what cannot, with the reply it still gets. Pure."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from pydantic import ValidationError
+
+from schemas.events import DIALER_EVENT, AssignmentRejected, CallOutcome, CallRequested
+from schemas.fields import MAX_ID_LENGTH
+from worker.stream.records import DeadLetter, SourceRecord
+
+_STAGE: Final = "VALUE_CONVERTER"
+"""Kafka Connect's name of the stage that turns bytes into a record."""
+
+_MAX_DETAIL: Final = 1_000
+_LATEST_MS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last that RFC 3339 can write
+
+
+class Incoming(NamedTuple):
+    """An event and the record that brought it; `position` is its place in the batch."""
+
+    position: int
+    record: SourceRecord
+    event: CallRequested | CallOutcome
+
+
+class Refused(NamedTuple):
+    """A record that does not fit. `reply` is the rejection, if it is a request and its `call_id` can be read."""
+
+    position: int
+    letter: DeadLetter
+    reply: AssignmentRejected | None
+
+
+class Reading(NamedTuple):
+    """A batch, read."""
+
+    by_contact: dict[str, list[Incoming]]
+    refused: list[Refused]
+    requests: int
+    outcomes: int
+
+
+def read(batch: Sequence[SourceRecord], call_requested: str) -> Reading:
+    """Read the records of a batch. `call_requested` is the topic whose records are requests if they do not say."""
+    by_contact: dict[str, list[Incoming]] = {}
+    refused = []
+    outcomes = 0
+    for position, record in enumerate(batch):
+        try:
+            event = DIALER_EVENT.validate_json(record.value or b"")
+        except ValidationError as error:
+            refused.append(_refuse(position, record, error, call_requested))
+        else:
+            outcomes += isinstance(event, CallOutcome)
+            by_contact.setdefault(event.contact_id, []).append(Incoming(position, record, event))
+    return Reading(by_contact, refused, len(batch) - len(refused) - outcomes, outcomes)
+
+
+def _refuse(position: int, record: SourceRecord, error: ValidationError, call_requested: str) -> Refused:
+    detail = describe(error)
+    letter = DeadLetter(record, _STAGE, f"{type(error).__module__}.{type(error).__qualname__}", detail)
+    fields = _readable_fields(record.value or b"")
+    is_request = fields.get("type", "call-requested" if record.topic == call_requested else None)
+    call_id = _id(fields.get("call_id"))
+    if is_request != "call-requested" or call_id is None:
+        return Refused(position, letter, None)
+    reply = AssignmentRejected(
+        type="assignment-rejected",
+        call_id=call_id,
+        project_id=_id(fields.get("project_id")),
+        contact_id=_id(fields.get("contact_id")),
+        reason="invalid_request",
+        detail=detail,
+        rejected_at=_instant(record.timestamp),
+    )
+    return Refused(position, letter, reply)
+
+
+def describe(error: ValidationError) -> str:
+    """What does not fit, by field. Without the values: they may be personal data, or long."""
+    words = (
+        f"{'.'.join(map(str, each['loc'])) or 'record'}: {each['msg']}"
+        for each in error.errors(include_url=False, include_context=False, include_input=False)
+    )
+    return "; ".join(words)[:_MAX_DETAIL]
+
+
+def _readable_fields(value: bytes) -> dict[str, Any]:
+    """The fields of a record that does not fit: more lenient than the contract, so that a reply can be made."""
+    try:
+        fields = json.loads(value.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _id(value: object) -> str | None:
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID_LENGTH or not _is_unicode(value):
+        return None
+    return value
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _instant(timestamp_ms: int) -> datetime:
+    return datetime.fromtimestamp(min(max(timestamp_ms, 0), _LATEST_MS) / 1_000, UTC)

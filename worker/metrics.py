@@ -1,0 +1,147 @@
+"""The metrics and log lines that a batch gives rise to."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from worker.loop.report import BatchReport
+from worker.selection.decision import Assignment
+
+_BATCH_RECORDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
+_STAGE_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+log = structlog.get_logger(__name__)
+
+
+class Metrics:
+    """Counts what the loop does. One per process, on a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._events = Counter("outbound_events", "Events handled.", ["type"], registry=registry)
+        self._assigned = Counter("outbound_assignments", "Calls given a number.", ["rule"], registry=registry)
+        self._rejected = Counter("outbound_rejections", "Calls given none.", ["reason"], registry=registry)
+        self._repeated = Counter("outbound_repeats", "Calls asked again: same reply.", registry=registry)
+        self._not_repeated = Counter(
+            "outbound_redeliveries", "Redelivered requests whose reply was out already.", registry=registry
+        )
+        self._dead_letters = Counter("outbound_dead_letters", "Records that do not fit.", registry=registry)
+        self._conflicts = Counter(
+            "outbound_conflicts", "Contacts decided again: another replica was first.", registry=registry
+        )
+        self._batch = Histogram(
+            "outbound_batch_records", "Records per batch.", buckets=_BATCH_RECORDS, registry=registry
+        )
+        self._stages = Histogram(
+            "outbound_stage_seconds",
+            "Time per batch and stage.",
+            ["stage"],
+            buckets=_STAGE_S,
+            registry=registry,
+        )
+
+    def observe(self, report: BatchReport) -> None:
+        """Count a batch."""
+        self._events.labels("call-requested").inc(report.requests)
+        self._events.labels("call-outcome").inc(report.outcomes)
+        self._dead_letters.inc(len(report.refused))
+        self._conflicts.inc(report.conflicts)
+        self._not_repeated.inc(report.not_repeated)
+        self._batch.observe(report.records)
+        for stage, duration_s in report.stages_s.items():
+            self._stages.labels(stage).observe(duration_s)
+        for refused in report.refused:
+            if refused.reply is not None:
+                self._rejected.labels(refused.reply.reason).inc()
+        for answer in report.answers:
+            if answer.decision is None:
+                self._repeated.inc()
+            elif isinstance(answer.decision, Assignment):
+                self._assigned.labels(answer.decision.rule).inc()
+            else:
+                self._rejected.labels(answer.decision.reason).inc()
+
+    def watch(
+        self,
+        *,
+        lag: Callable[[], Mapping[tuple[str, int], int]],
+        settings_version: Callable[[], int],
+        settings_refused: Callable[[], int],
+        waits_exceeded: Callable[[], int],
+    ) -> None:
+        """Add what is asked for when the metrics are read."""
+        self.registry.register(_Watched(lag, settings_version, settings_refused, waits_exceeded))
+
+
+class _Watched(Collector):
+    def __init__(
+        self,
+        lag: Callable[[], Mapping[tuple[str, int], int]],
+        settings_version: Callable[[], int],
+        settings_refused: Callable[[], int],
+        waits_exceeded: Callable[[], int],
+    ) -> None:
+        self._lag = lag
+        self._settings_version = settings_version
+        self._settings_refused = settings_refused
+        self._waits_exceeded = waits_exceeded
+
+    def collect(self) -> Iterator[Metric]:
+        lag = GaugeMetricFamily("outbound_lag_records", "Records not handled yet.", labels=["topic", "partition"])
+        for (topic, partition), records in self._lag().items():
+            lag.add_metric([topic, str(partition)], records)
+        yield lag
+        yield GaugeMetricFamily(
+            "outbound_settings_version", "Offset of the last settings record.", self._settings_version()
+        )
+        yield CounterMetricFamily(
+            "outbound_settings_refused", "Settings records that do not fit.", self._settings_refused()
+        )
+        yield CounterMetricFamily(
+            "outbound_order_waits_exceeded",
+            "Records handled without waiting any longer for the other topic.",
+            self._waits_exceeded(),
+        )
+
+
+def log_batch(report: BatchReport) -> None:
+    """One line for the batch, and one for each record that was refused and each call that was rejected."""
+    for refused in report.refused:
+        record = refused.letter.record
+        log.warning(
+            "dead_letter",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            error=refused.letter.message,
+            answered=refused.reply is not None,
+        )
+    rejected = 0
+    for answer in report.answers:
+        if answer.decision is not None and not isinstance(answer.decision, Assignment):
+            rejected += 1
+            event = answer.incoming.event
+            log.warning(
+                "call_rejected",
+                reason=answer.decision.reason,
+                call_id=event.call_id,
+                contact_id=event.contact_id,
+            )
+    log.info(
+        "batch",
+        records=report.records,
+        requests=report.requests,
+        outcomes=report.outcomes,
+        assigned=sum(isinstance(answer.decision, Assignment) for answer in report.answers),
+        rejected=rejected,
+        repeated=sum(answer.decision is None for answer in report.answers) - report.not_repeated,
+        not_repeated=report.not_repeated,
+        dead_letters=len(report.refused),
+        conflicts=report.conflicts,
+        settings_version=report.settings_version,
+        **{f"{stage}_ms": round(duration_s * 1_000, 1) for stage, duration_s in report.stages_s.items()},
+    )
