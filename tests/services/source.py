@@ -1,0 +1,41 @@
+"""Where the services come from: Docker or this machine."""
+
+import os
+from typing import Final, Literal
+
+from docker.errors import DockerException  # type: ignore[import-untyped] # ships no types
+from testcontainers.core.docker_client import DockerClient
+
+from tests.services.program import ServiceError
+
+Source = Literal["docker", "local"]
+
+VARIABLE: Final = "TEST_SERVICES"
+
+
+def source() -> Source:
+    """What `TEST_SERVICES` says; without it, Docker if an engine answers. Raises `ServiceError`."""
+    match os.environ.get(VARIABLE, ""):
+        case "":
+            return "docker" if _engine_answers() else "local"
+        case "docker" if not _engine_answers():
+            raise ServiceError(f"{VARIABLE}=docker, but no Docker engine answers: start one, or set {VARIABLE}=local")
+        case "docker":
+            return "docker"
+        case "local":
+            return "local"
+        case other:
+            raise ServiceError(f"{VARIABLE}={other}: write docker or local, or leave it out")
+
+
+def _engine_answers() -> bool:
+    try:
+        client = DockerClient().client
+    except DockerException:
+        return False
+    try:
+        return bool(client.ping())
+    except DockerException:
+        return False
+    finally:
+        client.close()
