@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections import defaultdict
@@ -20,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 
 from schemas.events import CallOutcome, CallRequested
+from tests.services.server import free_port
 
 PATIENCE_S: Final = 60
 """After this a test is taken to hang. No test depends on how long anything takes."""
@@ -30,12 +30,6 @@ TOPICS: Final = ("call-requested", "call-outcome", "number-assigned", "routing-s
 
 HELSINKI, TAMPERE, STOCKHOLM = "+358912345678", "+358331234567", "+46812345678"
 PHONE: Final = "+358401234567"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from schemas.events import DIALER_EVENT, AssignmentRejected, CallOutcome, CallRequested
 from schemas.fields import MAX_ID_LENGTH
@@ -82,10 +83,16 @@ def _refuse(position: int, record: SourceRecord, error: ValidationError, call_re
 def describe(error: ValidationError) -> str:
     """What does not fit, by field. Without the values: they may be personal data, or long."""
     words = (
-        f"{'.'.join(map(str, each['loc'])) or 'record'}: {each['msg']}"
-        for each in error.errors(include_url=False, include_context=False, include_input=False)
+        f"{'.'.join(map(str, each['loc'])) or 'record'}: {_words(each)}"
+        for each in error.errors(include_url=False, include_input=False)
     )
     return "; ".join(words)[:_MAX_DETAIL]
+
+
+def _words(error: ErrorDetails) -> str:
+    if error["type"] == "union_tag_invalid":  # pydantic's own words quote the value
+        return f"type must be one of {error['ctx']['expected_tags']}"
+    return error["msg"]
 
 
 def _readable_fields(value: bytes) -> dict[str, Any]:

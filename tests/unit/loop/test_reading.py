@@ -131,6 +131,11 @@ def test_the_words_about_a_bad_record_hold_none_of_its_values() -> None:
     assert "358401234567" not in refused.letter.message
 
 
+def test_a_type_that_is_none_is_not_quoted_either() -> None:
+    (refused,) = read([record({**REQUEST, "type": "+358401234567"})], REQUESTS).refused
+    assert refused.letter.message == "record: type must be one of 'call-requested', 'call-outcome'"
+
+
 @pytest.mark.parametrize("timestamp", [-1, 0, 2**63 - 1])
 def test_a_rejection_is_dated_whatever_the_timestamp_of_the_record(timestamp: int) -> None:
     (refused,) = read([record(without(REQUEST, "phone"))._replace(timestamp=timestamp)], REQUESTS).refused
