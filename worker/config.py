@@ -59,7 +59,7 @@ class Config(BaseSettings):
 
     group_id: str = _in("worker", "outbound-numbers", "Consumer group; the replicas share it.", min_length=1)
     session_timeout_ms: int = _in(
-        "worker", 10_000, "Silence after which the group takes a replica for dead.", ge=1_000, le=300_000
+        "worker", 10_000, "Silence after which the group takes a replica for dead.", ge=6_000, le=300_000
     )
     max_request_size: int = _in(
         "worker",

@@ -7,14 +7,14 @@ next owner, which may be this replica again, reads it anew from the committed of
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from worker.stream.connection import KafkaConnection
 from worker.stream.lane import Lane
@@ -30,6 +30,7 @@ MAX_BACKLOG: Final = 4_000
 
 _POLL_MS: Final = 200
 _ORDER_POLL_MS: Final = 5
+_UNBOUNDED_MS: Final = 2**31 - 1
 _FETCH_WAIT_MS: Final = 50
 """How long a broker may hold a fetch that finds nothing. Kafka answers as soon as a record comes, so this costs it
 some empty answers and delays none; the demo's broker answers only when it is over."""
@@ -52,6 +53,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._nothing_in_hand.set()
         self._assigned = asyncio.Event()
         self._waits_exceeded = 0
+        self._asking: asyncio.Task[None] | None = None
         self._consumer = AIOKafkaConsumer(
             **connection.client_options(),
             group_id=group_id,
@@ -60,6 +62,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             isolation_level="read_committed",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             partition_assignment_strategy=(RangePartitionAssignor,),
+            # A batch may wait for Redis as long as it takes; a client that left the group for that would not come
+            # back by itself. Who is dead is told by the session timeout.
+            max_poll_interval_ms=_UNBOUNDED_MS,
             session_timeout_ms=session_timeout_ms,
             heartbeat_interval_ms=session_timeout_ms // 3,
         )
@@ -72,6 +77,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
     async def stop(self) -> None:
         """Leave the group. What is in hand stays uncommitted."""
         self._nothing_in_hand.set()
+        if self._asking is not None:
+            self._asking.cancel()
         await self._consumer.stop()
 
     async def ping(self) -> None:
@@ -104,16 +111,18 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
     async def fetch(self) -> list[SourceRecord]:
         """Fetch the next batch, in the order of handling within each partition index.
 
-        Empty when nothing came for a while. A batch is in hand until it was committed or abandoned.
+        Empty when nothing came for a while. A batch is in hand until it was committed. Raises aiokafka's `KafkaError`.
         """
         if not self._assigned.is_set():
+            self._consumer._coordinator.check_errors()  # noqa: SLF001 - else told to who polls, and polling would hang
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._assigned.wait(), _POLL_MS / 1_000)
             return []
         await self._take_over()
+        await self._fill(timeout_ms=0)  # what has come is taken in first, so that no partition waits for another's
         batch = self._take()
         if not batch:
-            await self._fill()
+            await self._wait()
             batch = self._take()
         if batch:
             self._nothing_in_hand.clear()
@@ -157,33 +166,65 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             if taking is self._to_take_over:  # the group may have moved on meanwhile
                 self._published, self._to_take_over = published, set()
 
-    async def _fill(self) -> None:
+    async def _wait(self) -> None:
+        """Wait for what may let something go: an answer about the end of a log, or records."""
+        if self._asking is not None:
+            await asyncio.wait({self._asking}, timeout=_ORDER_POLL_MS / 1_000)
+        else:
+            waiting = any(lane.backlog(topic) for lane in self._lanes.values() for topic in self._inputs)
+            await self._fill(timeout_ms=_ORDER_POLL_MS if waiting else _POLL_MS)
+
+    async def _fill(self, *, timeout_ms: int) -> None:
         if not self._assigned.is_set():
             return  # getmany would wait for the assignment, however long, and could not be told to stop
         lanes = self._lanes
-        waiting = any(lane.backlog(topic) for lane in lanes.values() for topic in self._inputs)
-        fetched = await self._consumer.getmany(timeout_ms=_ORDER_POLL_MS if waiting else _POLL_MS)
+        fetched = await self._consumer.getmany(timeout_ms=timeout_ms)
         if lanes is not self._lanes or not self._assigned.is_set():
-            return  # a rebalance came between: these are read again from the committed offsets
+            # A rebalance came between, and these are of the new assignment, whose lanes take nothing before the
+            # partitions are taken over.
+            self._put_back(fetched)
+            return
         now_s = time.monotonic()
         for tp, records in fetched.items():
             lanes[tp.partition].add(tp.topic, records, now_s)
         self._pause_and_resume()
-        await self._learn_ends(lanes)
+        self._learn_positions(lanes)
+        self._ask_ends(lanes)
 
-    async def _learn_ends(self, lanes: dict[int, Lane]) -> None:
-        unknown = [TopicPartition(topic, index) for index, lane in lanes.items() for topic in lane.unknown()]
-        if unknown:
-            asked_at_s = time.monotonic()
-            for tp, end in (await self._consumer.end_offsets(unknown)).items():
-                lanes[tp.partition].learn_end(tp.topic, end, asked_at_s)
+    def _put_back(self, fetched: Mapping[TopicPartition, Sequence[SourceRecord]]) -> None:
+        for tp, records in fetched.items():
+            if tp in self._consumer.assignment():
+                self._consumer.seek(tp, records[0].offset)
+
+    def _learn_positions(self, lanes: Mapping[int, Lane]) -> None:
         for index, lane in lanes.items():
-            for topic in self._inputs:
+            for topic in lane.sought():
                 position = self._position(TopicPartition(topic, index))
                 if position is not None:
                     lane.learn_position(topic, position)
 
+    def _ask_ends(self, lanes: Mapping[int, Lane]) -> None:
+        """Ask where the logs end that decide what may go next, one request at a time, without waiting for it."""
+        unknown = [TopicPartition(topic, index) for index, lane in lanes.items() for topic in lane.unknown()]
+        if unknown and self._asking is None:
+            self._asking = asyncio.create_task(self._learn_ends(lanes, unknown), name="log ends")
+
+    async def _learn_ends(self, lanes: Mapping[int, Lane], unknown: Sequence[TopicPartition]) -> None:
+        asked_at_s = time.monotonic()
+        try:
+            for tp, end in (await self._consumer.end_offsets(unknown)).items():
+                lanes[tp.partition].learn_end(tp.topic, end, asked_at_s)
+            if lanes is self._lanes:
+                self._learn_positions(lanes)
+        except KafkaError as error:
+            # Asked again by the next fetch. If it stays unknown, the lanes' bound on waiting lets the records go.
+            log.warning("log_ends_unknown", error=str(error) or type(error).__name__)
+        finally:
+            self._asking = None
+
     def _take(self) -> list[SourceRecord]:
+        if not self.is_assigned:
+            return []
         now_s = time.monotonic()
         batch: list[SourceRecord] = []
         for index in list(self._lanes):

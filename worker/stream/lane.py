@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from worker.stream.records import SourceRecord
 
 MAX_WAIT_S: Final = 5.0
-"""How long a record waits for the other topic of its partition index, in seconds."""
+"""How long a record that would be next waits for the other topic while nothing is heard of that topic, in seconds."""
 
 
 class _Waiting(NamedTuple):
@@ -30,6 +30,7 @@ class _Side:
         self.end: int | None = None
         """The log's end as of `asked_at_s`, until it has been read to."""
         self.asked_at_s = float("-inf")
+        self.position = -1
 
 
 class Lane:
@@ -38,11 +39,15 @@ class Lane:
     def __init__(self, topics: Sequence[str]) -> None:
         """Take the topics in the order in which their records are handled on equal timestamps."""
         self._sides = {topic: _Side() for topic in topics}
+        self._blocked_since_s: float | None = None
         self.waits_exceeded = 0
 
     def add(self, topic: str, records: Sequence[SourceRecord], fetched_at_s: float) -> None:
         """Take in what was fetched of a topic, in the order of its log."""
-        self._sides[topic].waiting.extend(_Waiting(record, fetched_at_s) for record in records)
+        side = self._sides[topic]
+        if records and not side.waiting:
+            self._blocked_since_s = None  # the topic that was waited for is heard of
+        side.waiting.extend(_Waiting(record, fetched_at_s) for record in records)
 
     def backlog(self, topic: str) -> int:
         """Records of the topic that are fetched and not handled."""
@@ -50,14 +55,18 @@ class Lane:
 
     def unknown(self) -> list[str]:
         """Topics whose log end decides what may be handled next, and was not asked for yet."""
-        newest = self._oldest_head_fetched_at_s()
-        if newest is None:
+        head_at_s = self._oldest_head_fetched_at_s()
+        if head_at_s is None:
             return []
         return [
             topic
             for topic, side in self._sides.items()
-            if not side.waiting and side.end is None and side.read_to_end_at_s < newest
+            if not side.waiting and side.end is None and side.read_to_end_at_s < head_at_s
         ]
+
+    def sought(self) -> list[str]:
+        """Topics whose log is not yet read to the end that was learned."""
+        return [topic for topic, side in self._sides.items() if side.end is not None]
 
     def learn_end(self, topic: str, end: int, asked_at_s: float) -> None:
         """Take in where the log of a topic ended when it was asked for."""
@@ -67,6 +76,10 @@ class Lane:
     def learn_position(self, topic: str, position: int) -> None:
         """Take in the offset up to which everything of a topic was fetched."""
         side = self._sides[topic]
+        if position != side.position:
+            side.position = position
+            if not side.waiting:
+                self._blocked_since_s = None
         if side.end is not None and position >= side.end:
             side.end, side.read_to_end_at_s = None, side.asked_at_s
 
@@ -85,10 +98,13 @@ class Lane:
 
     def _may_go(self, head: _Waiting, now_s: float) -> bool:
         if all(side.waiting or side.read_to_end_at_s >= head.fetched_at_s for side in self._sides.values()):
+            self._blocked_since_s = None
             return True
-        if now_s - head.fetched_at_s < MAX_WAIT_S:
+        if self._blocked_since_s is None:
+            self._blocked_since_s = now_s
+        if now_s - self._blocked_since_s < MAX_WAIT_S:
             return False
-        self.waits_exceeded += 1
+        self.waits_exceeded += 1  # and those behind it go at once, until the topic is heard of again
         return True
 
     def _oldest_head_fetched_at_s(self) -> float | None:

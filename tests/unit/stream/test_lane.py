@@ -89,13 +89,41 @@ def test_an_end_is_asked_for_once_until_it_is_reached(lane: Lane) -> None:
     assert lane.unknown() == []
 
 
+def blocked(lane: Lane, *, at_s: float) -> None:
+    lane.add(REQUESTS, records(REQUESTS, 5, 6), fetched_at_s=at_s)
+    lane.learn_end(OUTCOMES, end=3, asked_at_s=at_s)
+    assert taken(lane, now_s=at_s) == []
+
+
 def test_the_wait_is_bounded_and_counted(lane: Lane) -> None:
-    lane.add(REQUESTS, records(REQUESTS, 5), fetched_at_s=1.0)
-    lane.learn_end(OUTCOMES, end=3, asked_at_s=1.0)
+    blocked(lane, at_s=1.0)
     assert taken(lane, now_s=1.0 + MAX_WAIT_S * 0.99) == []
     assert lane.waits_exceeded == 0
-    assert taken(lane, now_s=1.0 + MAX_WAIT_S) == [(REQUESTS, 5)]
-    assert lane.waits_exceeded == 1
+    assert taken(lane, now_s=1.0 + MAX_WAIT_S) == [(REQUESTS, 5), (REQUESTS, 6)]
+    assert lane.waits_exceeded == 2
+
+
+def test_the_wait_begins_when_a_record_would_be_next_not_when_it_was_fetched(lane: Lane) -> None:
+    lane.add(REQUESTS, records(REQUESTS, 5), fetched_at_s=1.0)
+    lane.learn_end(OUTCOMES, end=3, asked_at_s=1.0)
+    assert taken(lane, now_s=1.0 + 10 * MAX_WAIT_S) == []
+    assert lane.waits_exceeded == 0
+
+
+def test_the_wait_begins_anew_while_the_other_topic_is_being_read(lane: Lane) -> None:
+    blocked(lane, at_s=1.0)
+    lane.learn_position(OUTCOMES, 2)
+    assert taken(lane, now_s=1.0 + MAX_WAIT_S) == []
+    assert taken(lane, now_s=1.0 + 2 * MAX_WAIT_S) == [(REQUESTS, 5), (REQUESTS, 6)]
+
+
+def test_a_topic_that_is_heard_of_again_is_waited_for_again(lane: Lane) -> None:
+    blocked(lane, at_s=0.0)
+    assert len(taken(lane, now_s=MAX_WAIT_S)) == 2
+    lane.add(OUTCOMES, records(OUTCOMES, 7), fetched_at_s=MAX_WAIT_S)
+    lane.add(REQUESTS, records(REQUESTS, 8), fetched_at_s=MAX_WAIT_S)
+    assert taken(lane, now_s=MAX_WAIT_S) == [(OUTCOMES, 7)]
+    assert lane.waits_exceeded == 2
 
 
 def test_no_more_is_taken_than_asked_for(lane: Lane) -> None:

@@ -1,0 +1,180 @@
+"""The intake on a real Kafka: order, rebalances, what was answered already, and what is committed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+
+from tests.integration.test_publisher import BROKER_LIMIT
+from worker.stream.connection import KafkaConnection
+from worker.stream.intake import MAX_BATCH, Intake
+from worker.stream.publisher import Publisher
+from worker.stream.records import Outbox, OutgoingReply, SourceRecord
+from worker.stream.topics import CallTopics
+
+PATIENCE_S = 60
+SESSION_MS = 6_000
+
+
+@pytest.fixture
+def connection(kafka_bootstrap: str) -> KafkaConnection:
+    return KafkaConnection(bootstrap=kafka_bootstrap)
+
+
+@pytest.fixture
+def group() -> str:
+    return uuid4().hex
+
+
+@pytest.fixture
+async def producer(kafka_bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap)
+    await producer.start()
+    yield producer
+    await producer.stop()
+
+
+@asynccontextmanager
+async def joined(connection: KafkaConnection, topics: CallTopics, group: str) -> AsyncIterator[Intake]:
+    intake = Intake(connection, topics, group, SESSION_MS)
+    await intake.start()
+    try:
+        yield intake
+    finally:
+        await intake.stop()
+
+
+async def handed_out(intake: Intake, count: int) -> list[SourceRecord]:
+    """So many records, each batch committed as the loop does it."""
+    records: list[SourceRecord] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while len(records) < count:
+            if batch := await intake.fetch():
+                await intake.commit(batch)
+                records += batch
+    return records
+
+
+def values(records: list[SourceRecord]) -> list[bytes | None]:
+    return [record.value for record in records]
+
+
+async def test_a_backlog_of_both_topics_is_handed_out_by_timestamp(
+    connection: KafkaConnection, topics: CallTopics, group: str, producer: AIOKafkaProducer
+) -> None:
+    # More than one fetch and one batch of each topic; the topics are written one after the other.
+    total = 3 * MAX_BATCH
+    for topic, first in ((topics.call_requested, 0), (topics.call_outcome, 1)):
+        for n in range(first, total, 2):
+            await producer.send(topic, b"%d" % n + b"." * 300, partition=0, timestamp_ms=n + 1)
+    await producer.flush()
+    async with joined(connection, topics, group) as intake:
+        records = await handed_out(intake, total)
+        assert [record.timestamp for record in records] == list(range(1, total + 1))
+        assert intake.waits_exceeded == 0
+
+
+async def test_a_rebalance_while_idle_loses_nothing(
+    connection: KafkaConnection, topics: CallTopics, group: str, producer: AIOKafkaProducer, kafka_bootstrap: str
+) -> None:
+    async with joined(connection, topics, group) as intake:
+        first = asyncio.create_task(handed_out(intake, 200))
+        # Another member takes half of the partitions, reads and commits nothing, and leaves while the intake,
+        # which has handed out its own half, waits for more.
+        other = AIOKafkaConsumer(
+            *topics.inputs,
+            bootstrap_servers=kafka_bootstrap,
+            group_id=group,
+            enable_auto_commit=False,
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=500,
+        )
+        await other.start()
+        for n in range(200):
+            for topic in topics.inputs:
+                await producer.send(topic, f"{topic} {n}".encode(), partition=n % 2 * 6)
+        await producer.flush()
+        records = await first
+        rest = asyncio.create_task(handed_out(intake, 200))
+        await other.stop()
+        records += await rest
+    assert sorted(values(records), key=str) == sorted(
+        [f"{topic} {n}".encode() for topic in topics.inputs for n in range(200)], key=str
+    )
+
+
+async def test_what_is_not_committed_is_handed_out_again(
+    connection: KafkaConnection, topics: CallTopics, group: str, producer: AIOKafkaProducer
+) -> None:
+    for n in range(5):
+        await producer.send_and_wait(topics.call_requested, b"%d" % n, partition=3)
+    async with joined(connection, topics, group) as first:
+        assert values(await handed_out(first, 5)) == [b"0", b"1", b"2", b"3", b"4"]
+        await producer.send_and_wait(topics.call_requested, b"5", partition=3)
+        async with asyncio.timeout(PATIENCE_S):
+            while not await first.fetch():
+                pass
+    async with joined(connection, topics, group) as second:
+        assert values(await handed_out(second, 1)) == [b"5"]
+
+
+async def test_a_replica_that_takes_over_knows_what_was_answered(
+    connection: KafkaConnection, topics: CallTopics, group: str, producer: AIOKafkaProducer
+) -> None:
+    for n in range(3):
+        await producer.send_and_wait(topics.call_requested, b"%d" % n, b"k", partition=7)
+    publisher = Publisher(connection, topics, max_request_size=BROKER_LIMIT)
+    await publisher.start()
+    async with joined(connection, topics, group) as first:
+        async with asyncio.timeout(PATIENCE_S):
+            while not (batch := await first.fetch()):
+                pass
+        await publisher.publish(Outbox([OutgoingReply(record, b"k", b"{}") for record in batch[:2]], []))
+    await publisher.stop()
+    async with joined(connection, topics, group) as second:
+        records = await handed_out(second, 3)
+        assert [second.was_published(record) for record in records] == [True, True, False]
+
+
+async def test_a_committed_batch_is_that_of_the_group(
+    connection: KafkaConnection, topics: CallTopics, group: str, producer: AIOKafkaProducer, kafka_bootstrap: str
+) -> None:
+    for n in range(4):
+        await producer.send_and_wait(topics.call_outcome, b"%d" % n, partition=2)
+    async with joined(connection, topics, group) as intake:
+        await handed_out(intake, 4)
+    reader = AIOKafkaConsumer(bootstrap_servers=kafka_bootstrap, group_id=group, enable_auto_commit=False)
+    await reader.start()
+    try:
+        assert await reader.committed(TopicPartition(topics.call_outcome, 2)) == 4
+        assert await reader.committed(TopicPartition(topics.call_requested, 2)) is None
+    finally:
+        await reader.stop()
+
+
+async def test_a_request_is_not_held_up_by_outcomes_that_do_not_come(
+    connection: KafkaConnection, topics: CallTopics, group: str, producer: AIOKafkaProducer
+) -> None:
+    async with joined(connection, topics, group) as intake:
+        for n in range(20):
+            await producer.send_and_wait(topics.call_requested, b"%d" % n, partition=n % 12)
+            await handed_out(intake, 1)
+        assert intake.waits_exceeded == 0
+
+
+async def test_what_the_group_refuses_is_raised_and_not_waited_for(
+    connection: KafkaConnection, topics: CallTopics, group: str
+) -> None:
+    intake = Intake(connection, topics, group, 1_000)  # below what brokers allow
+    await intake.start()
+    try:
+        with pytest.raises(KafkaError):
+            await handed_out(intake, 1)
+    finally:
+        await intake.stop()
