@@ -1,14 +1,27 @@
 """The composition root: the one place that knows every part, and the worker's life from start to stop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
-from aiokafka.errors import KafkaConnectionError, KafkaError
-from redis.exceptions import BusyLoadingError, ClusterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    OutOfOrderSequenceNumber,
+    UnknownProducerId,
+)
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -24,8 +37,12 @@ from worker.stream.publisher import Publisher
 from worker.stream.settings_topic import SettingsFollower
 from worker.stream.topics import CallTopics, require_topics
 
-GRACE_S: Final = 9.0
-"""How long the batch in hand may take when the worker is told to stop; orchestrators kill after 10 s or more."""
+GRACE_S: Final = 7.0
+"""How long the batch in hand may take when the worker is told to stop."""
+
+CLOSING_S: Final = 2.0
+"""How long leaving the group and closing the connections may take then. Both together: under the 10 s after which
+orchestrators kill."""
 
 log = structlog.get_logger(__name__)
 
@@ -148,9 +165,7 @@ async def _live(
         if following.done():
             following.result()
     finally:
-        await _cancel(tasks)
-        await intake.stop()
-        await publisher.stop()
+        await _close(tasks=_cancel(tasks), group=intake.stop(), producer=publisher.stop())
         log.info("worker_stopped")
 
 
@@ -184,7 +199,24 @@ async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def _close(**parts: Coroutine[Any, Any, None]) -> None:
+    """Close the parts side by side, each as far as its server lets it in the time there is."""
+    closing = {asyncio.create_task(part, name=name) for name, part in parts.items()}
+    done, open_still = await asyncio.wait(closing, timeout=CLOSING_S)
+    for part in open_still:
+        part.cancel()
+        log.warning("not_closed", part=part.get_name(), reason="no answer")
+    for part in done:
+        if not part.cancelled() and (error := part.exception()):
+            log.warning("not_closed", part=part.get_name(), reason=str(error) or type(error).__name__)
+
+
 _OUTAGES: Final = (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    # What a new producer mends, and the publisher takes one after any failure.
+    OutOfOrderSequenceNumber,
+    UnknownProducerId,
     RedisConnectionError,
     RedisTimeoutError,
     BusyLoadingError,
@@ -193,11 +225,16 @@ _OUTAGES: Final = (
     ReadOnlyError,  # a primary that became a replica, by failover or by hand
     OutOfMemoryError,
 )
-"""What Redis answers, or does not, while it is down, moves or is full."""
+"""What a client meets while its server is down, moves or is full."""
+
+_REDIS_OUTAGES: Final = ("MISCONF", "NOREPLICAS", "MASTERDOWN")
+"""The same, of the answers of Redis for which redis-py has no class: no disk, too few replicas, no primary."""
 
 
 def _is_outage(error: Exception) -> bool:
     """Whether the error is one that the return of Kafka or Redis will mend."""
-    if isinstance(error, KafkaError):
-        return bool(error.retriable) or isinstance(error, KafkaConnectionError)
-    return isinstance(error, _OUTAGES)
+    return (
+        isinstance(error, _OUTAGES)
+        or (isinstance(error, KafkaError) and bool(error.retriable))
+        or (isinstance(error, ResponseError) and str(error).startswith(_REDIS_OUTAGES))
+    )

@@ -1,16 +1,18 @@
 """The configuration of the process: environment variables with the prefix `OUTBOUND_`, each also a flag."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.selection.chance import MAX_KEY_BYTES
 
 PREFIX: Final = "OUTBOUND_"
 
-Port = Annotated[int, Field(ge=1, le=65_535)]
+_LAST_PORT: Final = 65_535
+
+Port = Annotated[int, Field(ge=1, le=_LAST_PORT)]
 
 
 def _in(section: str, default: Any, description: str, **bounds: Any) -> Any:  # noqa: ANN401 - as pydantic's Field
@@ -87,3 +89,20 @@ class Config(BaseSettings):
         if len(key.get_secret_value().encode()) > MAX_KEY_BYTES:
             raise ValueError(f"must be at most {MAX_KEY_BYTES} bytes long")
         return key
+
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _are_addresses(cls, bootstrap: str) -> str:
+        for address in bootstrap.split(","):
+            host, _, port = address.strip().rpartition(":")
+            if not (host and port.isascii() and port.isdecimal() and 0 < int(port) <= _LAST_PORT):
+                raise ValueError(f"{address.strip()!r} is not host:port")
+        return bootstrap
+
+    @model_validator(mode="after")
+    def _are_topics_apart(self) -> Self:
+        inputs = {self.topic_call_requested, self.topic_call_outcome}
+        others = [self.topic_number_assigned, self.topic_routing_settings, self.topic_dead_letters]
+        if len(inputs | set(others)) < len(inputs) + len(others):
+            raise ValueError("topics must differ; only those of requests and outcomes may be the same one")
+        return self

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 MAX_SILENCE_S: Final = 60.0
-"""How long the loop may go without going round before it counts as stuck."""
+"""How long the loop may go without going round, while all it depends on answers, before it counts as stuck."""
 
 _ANSWER_S: Final = 2.0
 
@@ -53,7 +53,8 @@ async def serving(  # noqa: PLR0913 - what is served, and where
     """
 
     async def livez(_request: web.Request) -> web.Response:
-        alive = pulse.silence_s < MAX_SILENCE_S
+        # A loop that waits for a server that does not answer does what it should; to kill it would help nobody.
+        alive = pulse.silence_s < MAX_SILENCE_S or not all(await asyncio.gather(*map(_answers, dependencies.values())))
         return web.json_response({"alive": alive, "silence_s": round(pulse.silence_s, 1)}, status=200 if alive else 503)
 
     async def readyz(_request: web.Request) -> web.Response:

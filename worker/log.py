@@ -7,6 +7,7 @@ for one, and in any text that has something like an international number in it.
 import logging
 import re
 import sys
+import traceback
 from hashlib import blake2b
 from typing import Final
 
@@ -16,33 +17,66 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from worker.config import Config
 
 CONTACT_FIELDS: Final = frozenset({"contact_id", "contact", "call_id"})
-"""Fields that identify a contact. A mask keeps two lines about the same one comparable."""
+"""Fields that identify a contact."""
 
-_NUMBER = re.compile(r"\+[0-9](?:[ ().-]?[0-9]){5,16}")
-
-
-def mask_id(value: str) -> str:
-    """A short fingerprint of an id: the same for the same id, and of no use without it."""
-    return "#" + blake2b(value.encode("utf-8", "replace"), digest_size=4).hexdigest()
+_NUMBER = re.compile(r"[+＋][0-9](?:[ ().\-/]{0,3}[0-9]){5,16}")  # noqa: RUF001 - a plus sign, fullwidth, is one
 
 
-def mask_numbers(text: str) -> str:
-    """The text with the middle of each international number blotted out."""
-    return _NUMBER.sub(lambda found: f"{found[0][:3]}***{found[0][-2:]}", text)
+class Mask:
+    """Masks what a log line holds. `key` makes the fingerprints of ids useless to who does not have it."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        """Mask a line: a processor of structlog."""
+        return {name: self._masked(value, name) for name, value in event.items()}
+
+    def contact(self, contact_id: str) -> str:
+        """A fingerprint: the same for the same id, so that two lines about one contact can be told to be."""
+        return "#" + blake2b(contact_id.encode("utf-8", "replace"), key=self._key, digest_size=4).hexdigest()
+
+    @staticmethod
+    def numbers(text: str) -> str:
+        """The text with the middle of each international number blotted out."""
+        return _NUMBER.sub(lambda found: f"{found[0][:3]}***{found[0][-2:]}", text)
+
+    def _masked(self, value: object, name: str = "") -> object:
+        match value:
+            case str():
+                return self.contact(value) if name in CONTACT_FIELDS else self.numbers(value)
+            case dict():
+                return {self._masked(key): self._masked(each, str(key)) for key, each in value.items()}
+            case list() | tuple():
+                return [self._masked(each, name) for each in value]
+            case _:
+                return value
+
+
+def _exception_without_words(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Tell an exception by its type and where it came from: its words may be anybody's data."""
+    exception = event.pop("exc_info", None)
+    if exception is True:
+        exception = sys.exc_info()
+    if isinstance(exception, BaseException):
+        exception = (type(exception), exception, exception.__traceback__)
+    if exception and exception[0] is not None:
+        frames = "".join(traceback.format_tb(exception[2]))
+        event["exception"] = f"{frames}{exception[0].__module__}.{exception[0].__qualname__}"
+    return event
 
 
 def configure(config: Config) -> None:
     """Set up logging for the process, the libraries' included. Lines go to standard error."""
     as_json = config.log_format == "json" or (config.log_format == "auto" and not sys.stderr.isatty())
+    masking: list[Processor] = [_exception_without_words, Mask(config.selection_key.get_secret_value().encode())]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        *([structlog.processors.format_exc_info] if config.log_personal_data else masking),
     ]
-    if not config.log_personal_data:
-        shared.append(_mask)
     renderer: Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
@@ -63,10 +97,3 @@ def configure(config: Config) -> None:
     root.handlers[:] = [handler]
     root.setLevel(config.log_level.upper())
     logging.getLogger("aiokafka").setLevel(max(logging.WARNING, root.level))
-
-
-def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {
-        key: (mask_id(value) if key in CONTACT_FIELDS else mask_numbers(value)) if isinstance(value, str) else value
-        for key, value in event.items()
-    }

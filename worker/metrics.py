@@ -25,7 +25,7 @@ class Metrics:
         self._events = Counter("outbound_events", "Events handled.", ["type"], registry=registry)
         self._assigned = Counter("outbound_assignments", "Calls given a number.", ["rule"], registry=registry)
         self._rejected = Counter("outbound_rejections", "Calls given none.", ["reason"], registry=registry)
-        self._repeated = Counter("outbound_repeats", "Calls asked again: same reply.", registry=registry)
+        self._repeated = Counter("outbound_repeats", "Replies sent again, as decided before.", registry=registry)
         self._not_repeated = Counter(
             "outbound_redeliveries", "Redelivered requests whose reply was out already.", registry=registry
         )
@@ -57,13 +57,15 @@ class Metrics:
         for refused in report.refused:
             if refused.reply is not None:
                 self._rejected.labels(refused.reply.reason).inc()
+        repeated = -report.not_repeated  # found decided, like those, but not sent again
         for answer in report.answers:
             if answer.decision is None:
-                self._repeated.inc()
+                repeated += 1
             elif isinstance(answer.decision, Assignment):
                 self._assigned.labels(answer.decision.rule).inc()
             else:
                 self._rejected.labels(answer.decision.reason).inc()
+        self._repeated.inc(repeated)
 
     def watch(
         self,

@@ -92,13 +92,23 @@ async def test_the_replies_to_a_contact_are_found_on_whatever_partition(
 async def test_what_failed_is_sent_by_a_second_try_and_what_was_sent_is_not(
     publisher: Publisher, connection: KafkaConnection, topics: CallTopics
 ) -> None:
-    first = Outbox([OutgoingReply(Record(topics.call_requested, 0, 0), None, b"first")], [])
+    first = Outbox([OutgoingReply(Record(topics.call_requested, 0, 0), None, b"0")], [])
     await publisher.publish(first)
     await publisher.stop()
     again = Outbox([OutgoingReply(Record(topics.call_requested, 0, n), None, b"%d" % n) for n in range(3)], [])
     await publisher.publish(again)
     assert not again
-    assert [record.value for record in await read(connection, topics.number_assigned)] == [b"first", b"1", b"2"]
+    assert [record.value for record in await read(connection, topics.number_assigned)] == [b"0", b"1", b"2"]
+
+
+async def test_a_second_try_is_not_silenced_by_the_replies_to_a_topic_that_was_made_anew(
+    publisher: Publisher, connection: KafkaConnection, topics: CallTopics
+) -> None:
+    before = [OutgoingReply(Record(topics.call_requested, 0, offset), None, b"before") for offset in (0, 5_000)]
+    await publisher.publish(Outbox(before, []))
+    await publisher.stop()
+    await publisher.publish(Outbox([OutgoingReply(Record(topics.call_requested, 0, 0), None, b"anew")], []))
+    assert [r.value for r in await read(connection, topics.number_assigned)] == [b"before", b"before", b"anew"]
 
 
 @pytest.mark.parametrize("key", [b"key", None])

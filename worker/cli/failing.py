@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 from aiokafka.errors import KafkaError
+from redis.exceptions import RedisError
 
 from worker.app import UnfinishedError
 from worker.health import PortInUseError
@@ -23,6 +24,7 @@ FORESEEN = (
     PortInUseError,
     UnfinishedError,
     KafkaError,
+    RedisError,
 )
 """Errors whose text is for the user. Any other is a defect of the worker, and keeps its traceback."""
 
@@ -32,4 +34,14 @@ def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(coroutine)
     except FORESEEN as error:
-        raise click.ClickException(str(error) or type(error).__name__) from error
+        raise click.ClickException(_words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    match error:
+        case KafkaError():
+            return f"Kafka: {str(error) or type(error).__name__}. Check the brokers and what the user is allowed to do."
+        case RedisError():
+            return f"Redis: {str(error) or type(error).__name__}. Check the server and what the user is allowed to do."
+        case _:
+            return str(error)

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from worker.config import PREFIX, Config
 
@@ -40,11 +41,15 @@ def load_config(**flags: Any) -> Config:  # noqa: ANN401 - pydantic judges the v
     try:
         return Config(**flags)
     except ValidationError as error:
-        lines = [
-            f"{_environment(str(each['loc'][0]))} ({_option(str(each['loc'][0]))}): {each['msg']}"
-            for each in error.errors()
-        ]
-        raise click.UsageError("\n".join(lines)) from None
+        raise click.UsageError("\n".join(map(_words, error.errors(include_url=False)))) from None
+
+
+def _words(error: ErrorDetails) -> str:
+    words = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return words
+    name = str(error["loc"][0])
+    return f"{_environment(name)} ({_option(name)}): {words}"
 
 
 def _flag(name: str, field: FieldInfo) -> Callable[[Command], Command]:

@@ -4,11 +4,14 @@ import asyncio
 import signal
 
 import click
+import structlog
 
 from worker import app, log
 from worker.cli.failing import run_to_end
 from worker.cli.options import configured
 from worker.config import Config
+
+logger = structlog.get_logger(__name__)
 
 
 @click.command
@@ -19,7 +22,14 @@ def run(config: Config) -> None:
     Every setting is an environment variable and a flag; the flag wins.
     """
     log.configure(config)
-    run_to_end(_run(config))
+    try:
+        run_to_end(_run(config))
+    except click.ClickException:
+        raise
+    except Exception:
+        # In the log and not on the terminal, where the traceback would show its words, anybody's data among them.
+        logger.exception("worker_failed")
+        raise SystemExit(1) from None
 
 
 async def _run(config: Config) -> None:

@@ -2,22 +2,43 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Iterator, Sequence
-from typing import Final
+from collections.abc import Awaitable, Collection, Iterable, Iterator
+from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from schemas import headers
 from worker.stream.connection import KafkaConnection
 from worker.stream.records import DeadLetter, Outbox, OutgoingReply
-from worker.stream.replies import published_offsets, source_of
+from worker.stream.replies import TAIL_RECORDS, published_replies, source_of
 from worker.stream.topics import CallTopics
 
 _BATCH_BYTES: Final = 512 * 1024
 """Of one partition's replies per request to a broker: below the brokers' default limit of 1 MiB a batch."""
 
+_OVERHEAD_BYTES: Final = 128
+"""At most what a batch of one record takes beside keys, values and headers (KIP-98: 61 for the batch, varints)."""
+
+_HEADER_OVERHEAD_BYTES: Final = 10
+
 Headers = list[tuple[str, bytes]]
+
+
+class Outgoing(NamedTuple):
+    """A record to be sent."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @property
+    def size_bytes(self) -> int:
+        """At most the size of a batch that holds this record alone."""
+        headers_bytes = sum(
+            len(name.encode()) + len(value or b"") + _HEADER_OVERHEAD_BYTES for name, value in self.headers
+        )
+        return len(self.key or b"") + len(self.value or b"") + headers_bytes + _OVERHEAD_BYTES
 
 
 class Publisher:
@@ -65,15 +86,13 @@ class Publisher:
             raise
 
     async def _drop_published(self, outbox: Outbox) -> None:
-        published = await published_offsets(
-            self._connection,
-            self._topics.number_assigned,
-            {reply.request.partition for reply in outbox.replies},
-        )
+        indexes = {reply.request.partition for reply in outbox.replies}
+        last = TAIL_RECORDS + len(outbox.replies)
+        published = await published_replies(self._connection, self._topics.number_assigned, indexes, last=last)
         outbox.replies = [
             reply
             for reply in outbox.replies
-            if reply.request.offset > published.get((reply.request.topic, reply.request.partition), -1)
+            if (source_of(reply.request.topic, reply.request.offset), reply.value) not in published
         ]
 
     async def _publish_replies(self, outbox: Outbox) -> None:
@@ -81,7 +100,10 @@ class Publisher:
         for reply in outbox.replies:
             by_partition[reply.request.partition].append(reply)
         results = await asyncio.gather(
-            *(self._publish_partition(index, replies) for index, replies in by_partition.items()),
+            *(
+                self._publish_partition(self._topics.number_assigned, index, map(_reply_record, replies))
+                for index, replies in by_partition.items()
+            ),
             return_exceptions=True,
         )
         left, errors = [], []
@@ -93,59 +115,71 @@ class Publisher:
         for error in errors:
             raise error
 
-    async def _publish_partition(self, index: int, replies: Sequence[OutgoingReply]) -> None:
-        producer = self._producer
-        assert producer is not None  # noqa: S101 - for the type checker: publish() started it
+    async def _publish_dead_letters(self, outbox: Outbox) -> None:
+        if not outbox.dead_letters:
+            return
+        count = len(await self._partitions(self._topics.dead_letters))
+        by_partition: defaultdict[int, list[Outgoing]] = defaultdict(list)
+        for letter in outbox.dead_letters:
+            by_partition[letter.record.partition % count].append(_fitting(letter, self._max_request_size))
+        await asyncio.gather(
+            *(
+                self._publish_partition(self._topics.dead_letters, index, records)
+                for index, records in by_partition.items()
+            )
+        )
+        outbox.dead_letters = []
+
+    async def _publish_partition(self, topic: str, index: int, records: Iterable[Outgoing]) -> None:
+        """Send the records in order, in as few batches as hold them, and wait for the acknowledgements."""
+        producer = self._running
+        if index not in await self._partitions(topic):
+            # The partition was added a moment ago, and the producer has yet to hear of it.
+            await producer.client.force_metadata_update()
+            raise UnknownTopicOrPartitionError(f"{topic} has no partition {index} yet")
         acknowledgements: list[Awaitable[object]] = []
         batch = producer.create_batch()
-
-        async def send() -> None:
-            batch.close()
-            acknowledgements.append(await producer.send_batch(batch, self._topics.number_assigned, partition=index))
-
-        for request, key, value in replies:
-            record = {
-                "timestamp": None,
-                "key": key,
-                "value": value,
-                "headers": [(headers.SOURCE, source_of(request.topic, request.offset))],
-            }
-            if batch.append(**record) is None:
-                await send()
+        for key, value, described in records:
+            if batch.append(timestamp=None, key=key, value=value, headers=described) is None:
+                batch.close()
+                acknowledgements.append(await producer.send_batch(batch, topic, partition=index))
                 batch = producer.create_batch()
-                batch.append(**record)  # the first of a batch always fits
-        await send()
+                batch.append(timestamp=None, key=key, value=value, headers=described)  # the first always fits
+        batch.close()
+        acknowledgements.append(await producer.send_batch(batch, topic, partition=index))
         await asyncio.gather(*acknowledgements)
 
-    async def _publish_dead_letters(self, outbox: Outbox) -> None:
-        while outbox.dead_letters:
-            await self._publish_dead_letter(outbox.dead_letters[0])
-            outbox.dead_letters.pop(0)
+    async def _partitions(self, topic: str) -> Collection[int]:
+        partitions: Collection[int] = await self._running.partitions_for(topic)
+        return partitions
 
-    async def _publish_dead_letter(self, letter: DeadLetter) -> None:
-        producer = self._producer
-        assert producer is not None  # noqa: S101 - for the type checker: publish() started it
-        partitions = sorted(await producer.partitions_for(self._topics.dead_letters))
-        partition = partitions[letter.record.partition % len(partitions)]
-        for key, value, described in _forms(letter):
-            batch = producer.create_batch()
-            batch.append(timestamp=None, key=key, value=value, headers=described)
-            batch.close()
-            if batch.size() <= self._max_request_size:
-                break
-        await (await producer.send_batch(batch, self._topics.dead_letters, partition=partition))
+    @property
+    def _running(self) -> AIOKafkaProducer:
+        assert self._producer is not None  # noqa: S101 - for the type checker: publish() starts it
+        return self._producer
 
 
-def _forms(letter: DeadLetter) -> Iterator[tuple[bytes | None, bytes | None, Headers]]:
+def _reply_record(reply: OutgoingReply) -> Outgoing:
+    source = source_of(reply.request.topic, reply.request.offset)
+    return Outgoing(reply.key, reply.value, [(headers.SOURCE, source)])
+
+
+def _fitting(letter: DeadLetter, max_bytes: int) -> Outgoing:
+    """The dead letter as it should be, or in the first of its smaller forms that the brokers will take."""
+    *forms, least = _forms(letter)
+    return next((form for form in forms if form.size_bytes <= max_bytes), least)
+
+
+def _forms(letter: DeadLetter) -> Iterator[Outgoing]:
     """A dead letter as it should be, and in forms that are smaller and smaller.
 
     The record was within the limit when it came; the headers that say why it is here may push it over.
     """
     record, errors = letter.record, _errors(letter)
     omitted = (headers.VALUE_OMITTED, b"%d bytes" % len(record.value or b""))
-    yield record.key, record.value, [*record.headers, *errors]
-    yield record.key, None, [*record.headers, *errors, omitted]
-    yield None, None, [*errors, omitted]
+    yield Outgoing(record.key, record.value, [*record.headers, *errors])
+    yield Outgoing(record.key, None, [*record.headers, *errors, omitted])
+    yield Outgoing(None, None, [*errors, omitted])
 
 
 def _errors(letter: DeadLetter) -> Headers:

@@ -21,6 +21,7 @@ async def read_to_end(
     consumer = AIOKafkaConsumer(
         *([topic] if partitions is None else []),
         **connection.client_options(),
+        auto_offset_reset="earliest",
         isolation_level="read_committed",
         enable_auto_commit=False,
     )

@@ -37,6 +37,16 @@ async def published_offsets(
     return published
 
 
+async def published_replies(
+    connection: KafkaConnection, number_assigned: str, partitions: Collection[int], *, last: int
+) -> set[tuple[bytes, bytes]]:
+    """The replies near the end of the output partitions, each as its source and its bytes. Raises `KafkaError`."""
+    if not partitions:
+        return set()
+    tail = read_to_end(connection, number_assigned, partitions, last=last)
+    return {(dict(reply.headers).get(SOURCE) or b"", reply.value) async for reply in tail}
+
+
 async def replies_to(connection: KafkaConnection, number_assigned: str, contact_id: str) -> list[bytes]:
     """The replies to a contact's calls that the topic still holds. Raises `KafkaUnavailableError`.
 

@@ -7,12 +7,13 @@ from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from worker.selection.routing import Routing
 from worker.settings.fold import Fold
 from worker.stream.connection import KafkaConnection
 from worker.stream.reader import read_to_end
+from worker.stream.topics import require_topic
 
 PARTITION: Final = 0
 """The one partition that holds the settings, so that they have one order and one version."""
@@ -23,14 +24,20 @@ log = structlog.get_logger(__name__)
 
 
 class SettingsFollower:
-    """Folds the settings topic into memory, up to its end first, then as records come."""
+    """Folds the settings topic into memory: up to its end first, then as records come.
+
+    A topic that was made anew is read anew from its beginning; until its end is reached, what was in force stays.
+    """
 
     def __init__(self, connection: KafkaConnection, topic: str) -> None:
         self._tp = TopicPartition(topic, PARTITION)
-        self._fold = Fold()
+        self._in_force = Fold()
         self._loaded = asyncio.Event()
         self._consumer = AIOKafkaConsumer(
-            **connection.client_options(), enable_auto_commit=False, isolation_level="read_committed"
+            **connection.client_options(),
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            isolation_level="read_committed",
         )
 
     @property
@@ -41,11 +48,11 @@ class SettingsFollower:
     @property
     def refusals(self) -> int:
         """Records that did not parse, and so changed nothing."""
-        return self._fold.refusals
+        return self._in_force.refusals
 
     def routing(self) -> Routing:
         """The settings in force now: one immutable table, to be held for a whole batch."""
-        return self._fold.routing()
+        return self._in_force.routing()
 
     async def loaded(self) -> None:
         """Wait until the settings that the topic held at start are in force."""
@@ -56,28 +63,42 @@ class SettingsFollower:
         await self._consumer.start()
         try:
             self._consumer.assign([self._tp])
-            self._consumer.seek(self._tp, (await self._consumer.beginning_offsets([self._tp]))[self._tp])
-            end = (await self._consumer.end_offsets([self._tp]))[self._tp]
             while True:
-                if not self.is_loaded and await self._consumer.position(self._tp) >= end:
-                    self._loaded.set()
-                    log.info("settings_loaded", version=self.routing().version, refusals=self.refusals)
-                await self._fold_next()
+                try:
+                    await self._load()
+                    await self._keep_up()
+                except OffsetOutOfRangeError:
+                    log.warning("settings_topic_made_anew")
         finally:
             await self._consumer.stop()
 
-    async def _fold_next(self) -> None:
+    async def _load(self) -> None:
+        fold = Fold()
+        self._consumer.seek(self._tp, (await self._consumer.beginning_offsets([self._tp]))[self._tp])
+        end = (await self._consumer.end_offsets([self._tp]))[self._tp]
+        while await self._consumer.position(self._tp) < end:
+            await self._fold_next(fold)
+        self._in_force = fold
+        self._loaded.set()
+        log.info("settings_loaded", version=fold.routing().version, refusals=fold.refusals)
+
+    async def _keep_up(self) -> None:
+        while True:
+            if records := await self._fold_next(self._in_force):
+                log.info("settings_changed", version=self.routing().version, records=records)
+
+    async def _fold_next(self, fold: Fold) -> int:
         fetched = await self._consumer.getmany(self._tp, timeout_ms=_POLL_MS)
         records = fetched.get(self._tp, [])
         for record in records:
-            if refusal := self._fold.fold(record.offset, record.key, record.value):
+            if refusal := fold.fold(record.offset, record.key, record.value):
                 log.warning("settings_record_refused", offset=refusal.offset, key=refusal.key, reason=refusal.reason)
-        if records and self.is_loaded:
-            log.info("settings_changed", version=self.routing().version, records=len(records))
+        return len(records)
 
 
 async def read_settings(connection: KafkaConnection, topic: str) -> Fold:
-    """Read the settings topic once, to its end. Raises `KafkaUnavailableError`."""
+    """Read the settings topic once, to its end. Raises `TopicMismatchError` and `KafkaUnavailableError`."""
+    await require_topic(connection, topic)
     fold = Fold()
     try:
         async for record in read_to_end(connection, topic, (PARTITION,)):

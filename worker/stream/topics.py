@@ -1,7 +1,7 @@
 """The topics: their names, what each must be like, and creating those that are missing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Container, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -93,11 +93,7 @@ async def require_topics(connection: KafkaConnection, topics: CallTopics) -> int
     names = [*topics.inputs, topics.number_assigned, topics.routing_settings, topics.dead_letters]
     async with _admin(connection) as admin:
         existing = await _partitions(admin, names)
-    missing = [name for name in names if name not in existing]
-    if missing:
-        raise TopicMismatchError(
-            f"no such topic on the brokers: {', '.join(missing)}; create with `outbound-numbers topics create`"
-        )
+    _refuse_missing(names, existing)
     counts = {name: existing[name] for name in (*topics.inputs, topics.number_assigned, topics.dead_letters)}
     if len(set(counts.values())) > 1:
         shown = ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -105,6 +101,23 @@ async def require_topics(connection: KafkaConnection, topics: CallTopics) -> int
             f"the call topics must have the same number of partitions, and have: {shown}; add partitions"
         )
     return counts[topics.number_assigned]
+
+
+async def require_topic(connection: KafkaConnection, name: str) -> None:
+    """Check that a topic is there. To read one that is not may create it, and not as it must be.
+
+    Raises `TopicMismatchError` and `KafkaUnavailableError`.
+    """
+    async with _admin(connection) as admin:
+        _refuse_missing([name], await admin.list_topics())
+
+
+def _refuse_missing(names: Iterable[str], existing: Container[str]) -> None:
+    missing = [name for name in names if name not in existing]
+    if missing:
+        raise TopicMismatchError(
+            f"no such topic on the brokers: {', '.join(missing)}; create with `outbound-numbers topics create`"
+        )
 
 
 @asynccontextmanager

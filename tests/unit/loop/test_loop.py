@@ -1,0 +1,205 @@
+"""The order of the steps, and what the loop does when one of them fails or another replica was first."""
+
+import asyncio
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from schemas.settings import NumberSettings, ProjectSettings
+from tests.unit.loop.test_reading import REQUEST, Record
+from worker.loop.loop import Loop
+from worker.loop.report import BatchReport
+from worker.selection.history import ContactHistory
+from worker.selection.routing import Project, Routing
+from worker.state.store import Change, Snapshot
+from worker.stream.records import Outbox, SourceRecord
+
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+NUMBERS = ("+358912345671", "+358912345672")
+
+
+class OutageError(Exception):
+    """What a server that is down makes a client raise."""
+
+
+class World:
+    """Kafka and Redis as far as the loop sees them, writing down every step; a step may be made to fail."""
+
+    def __init__(self, batches: Sequence[Sequence[Record]]) -> None:
+        self.batches = [list(batch) for batch in batches]
+        self.steps: list[str] = []
+        self.failing: list[str] = []
+        self.published: list[bytes] = []
+        self.committed: list[SourceRecord] = []
+        self.stored: dict[str, tuple[ContactHistory, int, dict[str, bytes]]] = {}
+        self.first: list[Change] = []
+        """Changes that another replica makes just before the next write."""
+        self.out_already: set[int] = set()
+        self.reports: list[BatchReport] = []
+        self.version = 1
+
+    def _step(self, name: str) -> None:
+        self.steps.append(name)
+        if name in self.failing:
+            self.failing.remove(name)
+            raise OutageError(name)
+
+    async def fetch(self) -> list[SourceRecord]:
+        self._step("fetch")
+        return list(self.batches.pop(0)) if self.batches else []
+
+    def was_published(self, record: SourceRecord) -> bool:
+        return record.offset in self.out_already
+
+    async def commit(self, batch: Sequence[SourceRecord]) -> None:
+        self._step("commit")
+        self.committed += batch
+
+    async def publish(self, outbox: Outbox) -> None:
+        self._step("publish")
+        self.published += [reply.value for reply in outbox.replies]
+
+    async def read(self, calls: Mapping[str, Collection[str]]) -> dict[str, Snapshot]:
+        self._step("read")
+        snapshots = {}
+        for contact_id, call_ids in calls.items():
+            history, version, replies = self.stored.get(contact_id, (ContactHistory(), 0, {}))
+            kept = {call_id: replies[call_id] for call_id in call_ids if call_id in replies}
+            snapshots[contact_id] = Snapshot(history, version, kept)
+        return snapshots
+
+    async def write(self, changes: Sequence[Change]) -> set[str]:
+        self._step("write")
+        while self.first:
+            self._store(self.first.pop())
+        return {change.contact_id for change in changes if not self._store(change)}
+
+    def _store(self, change: Change) -> bool:
+        _, version, replies = self.stored.get(change.contact_id, (ContactHistory(), 0, {}))
+        if version != change.version:
+            return False
+        self.stored[change.contact_id] = (change.history, version + 1, {**replies, **change.replies})
+        return True
+
+    def routing(self) -> Routing:
+        inventory = {number: NumberSettings(number=number) for number in NUMBERS}
+        project = ProjectSettings(project_id="spring", numbers=NUMBERS)
+        return Routing(self.version, numbers=inventory, projects={"spring": Project(project, inventory)})
+
+    def loop(self) -> Loop:
+        return Loop(
+            intake=self,
+            publisher=self,
+            contacts=self,
+            routing=self.routing,
+            call_requested="call-requested",
+            selection_key=b"",
+            now=lambda: NOW,
+            is_outage=lambda error: isinstance(error, OutageError),
+            observe=self.reports.append,
+            alive=lambda: None,
+        )
+
+
+def request(call_id: str, contact_id: str = "contact-1", offset: int = 0) -> Record:
+    return Record(json.dumps({**REQUEST, "call_id": call_id, "contact_id": contact_id}).encode(), offset=offset)
+
+
+def calls(values: Sequence[bytes]) -> list[str]:
+    return [json.loads(value)["call_id"] for value in values]
+
+
+async def test_a_batch_is_stored_before_it_is_published_and_published_before_it_is_committed() -> None:
+    world = World([[request("a")]])
+    await world.loop().turn()
+    assert world.steps == ["fetch", "read", "write", "publish", "commit"]
+    assert calls(world.published) == ["a"]
+    assert len(world.committed) == 1
+
+
+async def test_nothing_is_done_when_nothing_came() -> None:
+    world = World([])
+    await world.loop().turn()
+    assert world.steps == ["fetch"]
+
+
+async def test_a_batch_that_changes_nothing_is_only_committed() -> None:
+    world = World([[request("a", offset=0)], [request("a", offset=0)]])
+    loop = world.loop()
+    await loop.turn()
+    world.steps.clear()
+    world.out_already = {0}
+    await loop.turn()
+    assert world.steps == ["fetch", "read", "commit"]
+    assert world.reports[-1].not_repeated == 1
+
+
+async def test_a_redelivered_request_that_was_not_published_is_published_with_the_same_bytes() -> None:
+    world = World([[request("a")], [request("a")]])
+    loop = world.loop()
+    await loop.turn()
+    world.version = 2
+    await loop.turn()
+    first, second = world.published
+    assert first == second
+
+
+@pytest.mark.parametrize("step", ["fetch", "read", "write", "publish", "commit"])
+async def test_a_step_that_an_outage_stops_is_taken_again(step: str) -> None:
+    world = World([[request("a")]])
+    world.failing = [step]
+    await world.loop().turn()
+    assert world.steps.count(step) == 2
+    assert calls(world.published) == ["a"]
+    assert len(world.committed) == 1
+
+
+async def test_what_no_outage_explains_ends_the_loop_before_the_commit() -> None:
+    world = World([[request("a")]])
+    world.routing = lambda: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    with pytest.raises(ZeroDivisionError):
+        await world.loop().run(asyncio.Event())
+    assert world.committed == []
+
+
+async def test_who_was_second_at_a_contact_gives_the_first_ones_reply() -> None:
+    world = World([[request("a")]])
+    world.first = [Change("contact-1", 0, ContactHistory(), {"a": b'{"call_id": "a", "first": true}'})]
+    await world.loop().turn()
+    assert world.published == [b'{"call_id": "a", "first": true}']
+    assert world.reports[0].conflicts == 1
+
+
+async def test_a_conflict_at_one_contact_keeps_the_order_of_the_replies() -> None:
+    batch = [request("a", "contact-1"), request("b", "contact-2"), request("c", "contact-1"), request("d", "contact-3")]
+    world = World([batch])
+    world.first = [Change("contact-1", 0, ContactHistory(), {})]
+    await world.loop().turn()
+    assert calls(world.published) == ["a", "b", "c", "d"]
+    assert world.steps == ["fetch", "read", "write", "read", "write", "publish", "commit"]
+
+
+async def test_a_bad_record_is_answered_in_its_place() -> None:
+    bad = Record(json.dumps({"type": "call-requested", "call_id": "bad"}).encode())
+    world = World([[request("a"), bad, request("b")]])
+    await world.loop().turn()
+    assert calls(world.published) == ["a", "bad", "b"]
+    assert len(world.committed) == 3
+
+
+async def test_the_loop_stops_after_the_batch_in_hand() -> None:
+    world = World([[request("a")], [request("b")]])
+    stop = asyncio.Event()
+    loop = world.loop()
+    original = world.publish
+
+    async def publish_and_stop(outbox: Outbox) -> None:
+        stop.set()
+        await original(outbox)
+
+    world.publish = publish_and_stop  # type: ignore[method-assign]
+    await loop.run(stop)
+    assert calls(world.published) == ["a"]
+    assert len(world.committed) == 1
