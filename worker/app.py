@@ -29,7 +29,7 @@ from worker.config import Config
 from worker.health import Pulse, serving
 from worker.loop.loop import Loop
 from worker.loop.report import BatchReport
-from worker.metrics import Metrics, log_batch
+from worker.metrics import Gauges, Metrics, log_batch
 from worker.state.store import RedisContactStore, connect
 from worker.stream.connection import KafkaConnection
 from worker.stream.intake import Intake
@@ -110,12 +110,13 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     intake = Intake(connection, topics, config.group_id, config.session_timeout_ms)
     publisher = Publisher(connection, topics, max_request_size=config.max_request_size)
     metrics, pulse = Metrics(), Pulse()
-    metrics.watch(
+    gauges = Gauges(
         lag=intake.lag,
         settings_version=lambda: settings.routing().version,
         settings_refused=lambda: settings.refusals,
         waits_exceeded=lambda: intake.waits_exceeded,
     )
+    metrics.registry.register(gauges)
 
     def observe(report: BatchReport) -> None:
         metrics.observe(report)

@@ -1,6 +1,7 @@
 """The metrics and log lines that a batch gives rise to."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -67,46 +68,32 @@ class Metrics:
                 self._rejected.labels(answer.decision.reason).inc()
         self._repeated.inc(repeated)
 
-    def watch(
-        self,
-        *,
-        lag: Callable[[], Mapping[tuple[str, int], int]],
-        settings_version: Callable[[], int],
-        settings_refused: Callable[[], int],
-        waits_exceeded: Callable[[], int],
-    ) -> None:
-        """Add what is asked for when the metrics are read."""
-        self.registry.register(_Watched(lag, settings_version, settings_refused, waits_exceeded))
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauges(Collector):
+    """What is asked for when the metrics are read."""
 
-class _Watched(Collector):
-    def __init__(
-        self,
-        lag: Callable[[], Mapping[tuple[str, int], int]],
-        settings_version: Callable[[], int],
-        settings_refused: Callable[[], int],
-        waits_exceeded: Callable[[], int],
-    ) -> None:
-        self._lag = lag
-        self._settings_version = settings_version
-        self._settings_refused = settings_refused
-        self._waits_exceeded = waits_exceeded
+    lag: Callable[[], Mapping[tuple[str, int], int]]
+    settings_version: Callable[[], int]
+    settings_refused: Callable[[], int]
+    waits_exceeded: Callable[[], int]
 
     def collect(self) -> Iterator[Metric]:
+        """Ask now."""
         lag = GaugeMetricFamily("outbound_lag_records", "Records not handled yet.", labels=["topic", "partition"])
-        for (topic, partition), records in self._lag().items():
+        for (topic, partition), records in self.lag().items():
             lag.add_metric([topic, str(partition)], records)
         yield lag
         yield GaugeMetricFamily(
-            "outbound_settings_version", "Offset of the last settings record.", self._settings_version()
+            "outbound_settings_version", "Offset of the last settings record.", self.settings_version()
         )
         yield CounterMetricFamily(
-            "outbound_settings_refused", "Settings records that do not fit.", self._settings_refused()
+            "outbound_settings_refused", "Settings records that do not fit.", self.settings_refused()
         )
         yield CounterMetricFamily(
             "outbound_order_waits_exceeded",
             "Records handled without waiting any longer for the other topic.",
-            self._waits_exceeded(),
+            self.waits_exceeded(),
         )
 
 
