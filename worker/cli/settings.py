@@ -77,7 +77,7 @@ def load_or_exit(file: Path) -> SettingsFile:
 def _difference(file: Path, config: Config) -> Difference:
     wanted = load_or_exit(file)
     fold = run_to_end(read_settings(kafka_connection(config), call_topics(config).routing_settings))
-    return difference(fold.records(), wanted.records)
+    return difference(fold.records(), wanted.records, fold.shadowed)
 
 
 def _show(changes: Difference) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from schemas.settings import SettingsRecord
@@ -44,11 +44,13 @@ class Difference:
     added: tuple[SettingsRecord, ...]
     changed: tuple[Change, ...]
     removed: tuple[SettingsRecord, ...]
+    rewritten: tuple[tuple[str, SettingsRecord | None], ...] = ()
+    """Keys under which a record that does not fit stands last, and what is to stand there: nothing for `None`."""
 
     @property
     def is_empty(self) -> bool:
         """Whether the settings in force are the wanted ones."""
-        return not (self.added or self.changed or self.removed)
+        return not (self.added or self.changed or self.removed or self.rewritten)
 
     def lines(self) -> list[str]:
         """The difference as a person reads it: `+` added, `~` changed, a line for each setting, `-` removed."""
@@ -56,6 +58,7 @@ class Difference:
             *(f"+ {_title(record)}{_details(record)}" for record in self.added),
             *(f"~ {_title(change.after)}: {line}" for change in self.changed for line in change.lines()),
             *(f"- {_title(record)}" for record in self.removed),
+            *(f"! {shown(key)} written anew: its newest record does not fit" for key, _ in self.rewritten),
         ]
 
     def writes(self) -> list[tuple[str, bytes | None]]:
@@ -68,18 +71,23 @@ class Difference:
         return [
             *((record.key, _json(record)) for record in put),
             *((record.key, None) for record in reversed(self.removed)),
+            *((key, None if record is None else _json(record)) for key, record in self.rewritten),
         ]
 
 
-def difference(in_force: Iterable[SettingsRecord], wanted: Iterable[SettingsRecord]) -> Difference:
-    """Compare records by their keys."""
+def difference(
+    in_force: Iterable[SettingsRecord], wanted: Iterable[SettingsRecord], shadowed: Collection[str] = ()
+) -> Difference:
+    """Compare records by their keys. What is `shadowed` (see `Fold`) is written even if it does not differ."""
     old = {record.key: record for record in in_force}
     new = {record.key: record for record in wanted}
     kept = in_order(new[key] for key in old.keys() & new.keys())
+    written = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
     return Difference(
         added=tuple(in_order(new[key] for key in new.keys() - old.keys())),
         changed=tuple(Change(old[record.key], record) for record in kept if old[record.key] != record),
         removed=tuple(in_order(old[key] for key in old.keys() - new.keys())),
+        rewritten=tuple((key, new.get(key)) for key in sorted(set(shadowed) - written)),
     )
 
 

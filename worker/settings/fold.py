@@ -67,6 +67,9 @@ class Fold:
 
     def __init__(self) -> None:
         self.refusals = 0
+        self.shadowed: set[str] = set()
+        """Keys whose newest record was refused. Compaction keeps only that one, so that a replica which starts later
+        will not have the good one before it: who applies settings writes these again."""
         self._version = NO_SETTINGS_VERSION
         self._numbers: _Section[NumberSettings] = _Section()
         self._projects: _Section[ProjectSettings] = _Section()
@@ -92,7 +95,10 @@ class Fold:
             self._put(_decoded(key), value)
         except ValueError as error:
             self.refusals += 1
-            return Refusal(offset, (key or b"").decode(errors="backslashreplace"), _reason(error))
+            shown = (key or b"").decode(errors="backslashreplace")
+            if key is not None and shown.encode() == key:
+                self.shadowed.add(shown)
+            return Refusal(offset, shown, _reason(error))
         return None
 
     def routing(self) -> Routing:
@@ -119,12 +125,14 @@ class Fold:
     def _put(self, key: str, value: bytes | None) -> None:
         kind, _, record_id = key.partition(":")
         if value is None:
+            self.shadowed.discard(key)
             if section := self._sections.get(kind):  # another kind would be tomorrow's, and has nothing to delete
                 section.put(record_id, None)
             return
         record = SETTINGS_RECORD.validate_json(value)
         if record.key != key:
             raise ValueError("the key is not that of the record")
+        self.shadowed.discard(key)
         self._sections[kind].put(record_id, record)
 
     def _compile_projects(self) -> None:

@@ -2,6 +2,7 @@ import json
 
 from schemas.settings import AgentSettings, NumberSettings, OutcomeSettings, ProjectSettings, SettingsRecord
 from worker.settings.difference import difference
+from worker.settings.fold import Fold
 
 A, B, C = "+358912345670", "+358912345671", "+46846500410"
 
@@ -103,3 +104,24 @@ def test_equal_records_are_written_as_equal_bytes() -> None:
     one = ProjectSettings(project_id="p", outcomes={"x": A, "y": B})
     other = ProjectSettings(project_id="p", outcomes={"y": B, "x": A})
     assert difference([], [one]).writes() == difference([], [other]).writes()
+
+
+def test_a_key_under_which_a_bad_record_stands_last_is_written_anew() -> None:
+    fold = Fold()
+    good, gone = NumberSettings(number="+358912345678"), NumberSettings(number="+358912345679")
+    for offset, (key, value) in enumerate(difference((), [good, gone]).writes()):
+        fold.fold(offset, key.encode(), value)
+    for offset, key in enumerate((good.key, gone.key, "number:unheard-of"), start=2):
+        fold.fold(offset, key.encode(), b"rubbish")
+    changes = difference(fold.records(), [good], fold.shadowed)
+    assert not changes.is_empty
+    assert {key: value is None for key, value in changes.writes()} == {
+        good.key: False,
+        gone.key: True,
+        "number:unheard-of": True,
+    }
+    assert len(changes.writes()) == 3
+    for offset, (key, value) in enumerate(changes.writes(), start=5):
+        fold.fold(offset, key.encode(), value)
+    assert fold.records() == [good]
+    assert difference(fold.records(), [good], fold.shadowed).is_empty
