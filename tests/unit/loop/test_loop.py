@@ -146,6 +146,14 @@ async def test_a_redelivered_request_that_was_not_published_is_published_with_th
     assert first == second
 
 
+async def test_a_call_that_was_not_decided_is_answered_whatever_the_log_says_of_its_offset() -> None:
+    # A topic that was made anew, or offsets that were reset: the log's end tells of other records.
+    world = World([[request("a", offset=0)]])
+    world.out_already = {0}
+    await world.loop().turn()
+    assert calls(world.published) == ["a"]
+
+
 @pytest.mark.parametrize("step", ["fetch", "read", "write", "publish", "commit"])
 async def test_a_step_that_an_outage_stops_is_taken_again(step: str) -> None:
     world = World([[request("a")]])
