@@ -39,6 +39,7 @@ class World:
         self.out_already: set[int] = set()
         self.reports: list[BatchReport] = []
         self.version = 1
+        self.routings = 0
 
     def _step(self, name: str) -> None:
         self.steps.append(name)
@@ -84,6 +85,7 @@ class World:
         return True
 
     def routing(self) -> Routing:
+        self.routings += 1
         inventory = {number: NumberSettings(number=number) for number in NUMBERS}
         project = ProjectSettings(project_id="spring", numbers=NUMBERS)
         return Routing(self.version, numbers=inventory, projects={"spring": Project(project, inventory)})
@@ -187,6 +189,17 @@ async def test_a_conflict_at_one_contact_keeps_the_order_of_the_replies() -> Non
     await world.loop().turn()
     assert calls(world.published) == ["a", "b", "c", "d"]
     assert world.steps == ["fetch", "read", "write", "read", "write", "publish", "commit"]
+
+
+async def test_the_settings_are_the_same_for_all_of_a_batch_conflicts_included() -> None:
+    world = World([[request("a"), request("b", "contact-2")], [request("c")]])
+    world.first = [Change("contact-1", 0, ContactHistory(), {})]
+    loop = world.loop()
+    await loop.turn()
+    assert world.routings == 1
+    world.version = 2
+    await loop.turn()
+    assert [json.loads(value)["settings_version"] for value in world.published] == [1, 1, 2]
 
 
 async def test_a_bad_record_is_answered_in_its_place() -> None:
