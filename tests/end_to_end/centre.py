@@ -66,12 +66,21 @@ class Worker:
         async with asyncio.timeout(PATIENCE_S):
             return await self.process.wait()
 
+    def log_lines(self) -> list[dict[str, Any]]:
+        """All whole lines of the log so far."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.endswith("}")]
+
+    async def holds(self, partitions: int) -> None:
+        """Wait until the group has given the worker so many partitions."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len((await self.logged("partitions_assigned"))[-1]["partitions"]) != partitions:
+                await asyncio.sleep(0.05)
+
     async def logged(self, event: str) -> list[dict[str, Any]]:
         """The log lines of an event, once there is one: a batch is logged after its replies are out."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.endswith("}")]
-                if found := [line for line in lines if line["event"] == event]:
+                if found := [line for line in self.log_lines() if line["event"] == event]:
                     return found
                 await asyncio.sleep(0.05)
 
@@ -221,19 +230,20 @@ class Centre:
         }
         await self.send("call-outcome", json.dumps(event).encode(), contact_id.encode())
 
-    async def send_all(self, events: Sequence[CallRequested | CallOutcome], *, start_ms: int) -> None:
-        """Write a story whole, its order that of the record timestamps, a millisecond apart."""
+    async def send_portions(self, portions: Sequence[Sequence[CallRequested | CallOutcome]]) -> None:
+        """Write events in portions, each when the one before is in the log, their time as the record's timestamp."""
         assert self._producer is not None, "open the centre first"
-        acknowledgements = [
-            await self._producer.send(
-                self.topic(event.type),
-                event.model_dump_json(exclude_none=True).encode(),
-                event.contact_id.encode(),
-                timestamp_ms=start_ms + position,
-            )
-            for position, event in enumerate(events)
-        ]
-        await asyncio.gather(*acknowledgements)
+        for portion in portions:
+            acknowledgements = [
+                await self._producer.send(
+                    self.topic(event.type),
+                    event.model_dump_json(exclude_none=True).encode(),
+                    event.contact_id.encode(),
+                    timestamp_ms=int(_time_of(event).timestamp() * 1_000),
+                )
+                for event in portion
+            ]
+            await asyncio.gather(*acknowledgements)
 
     async def reply(self, contact_id: str | None, call_id: str, *, count: int = 1) -> ConsumerRecord:
         """Wait until the call has so many replies; give the last."""
@@ -267,3 +277,7 @@ class Centre:
 
 def _variable(topic: str) -> str:
     return f"OUTBOUND_TOPIC_{topic.replace('-', '_').upper()}"
+
+
+def _time_of(event: CallRequested | CallOutcome) -> datetime:
+    return event.requested_at if isinstance(event, CallRequested) else event.occurred_at
