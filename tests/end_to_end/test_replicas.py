@@ -53,7 +53,8 @@ def story(centre: Centre) -> list[list[CallRequested | CallOutcome]]:
     portions: list[list[CallRequested | CallOutcome]] = []
     at = START
     for first in range(0, EVENTS, PORTION):
-        outcomes, requests = [], []
+        outcomes: list[CallRequested | CallOutcome] = []
+        requests: list[CallRequested | CallOutcome] = []
         for n in range(first, first + PORTION // 3):
             at += timedelta(seconds=1)
             outcomes.append(_outcome(chance, chance.choice(calls[-CONTACTS:]), n, at))
