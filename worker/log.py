@@ -19,6 +19,9 @@ from worker.config import Config
 CONTACT_FIELDS: Final = frozenset({"contact_id", "contact", "call_id"})
 """Fields that identify a contact."""
 
+SELDOM_S: Final = 10.0
+"""How long a message of aiokafka is not shown again."""
+
 _NUMBER = re.compile(r"[+＋][0-9](?:[ ().\-/]{0,3}[0-9]){5,16}")  # noqa: RUF001 - a plus sign, fullwidth, is one
 
 
@@ -51,6 +54,24 @@ class Mask:
                 return [self._masked(each, name) for each in value]
             case _:
                 return value
+
+
+class Seldom(logging.Filter):
+    """Lets a message of aiokafka through once in a while: it says ten times a second that a broker is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown_at_s: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether to show it. What counts as the same message is its text before the values are filled in."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        message = record.name, str(record.msg)
+        if record.created - self._shown_at_s.get(message, float("-inf")) < SELDOM_S:
+            return False
+        self._shown_at_s[message] = record.created
+        return True
 
 
 def _exception_without_words(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -93,6 +114,7 @@ def configure(config: Config) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(config.log_level.upper())

@@ -83,3 +83,19 @@ def test_who_asks_for_it_is_shown_everything(written: io.StringIO, monkeypatch: 
     structlog.get_logger("t").info("said", contact_id="contact-77", phone="+358401234567")
     assert "contact-77" in written.getvalue()
     assert "+358401234567" in written.getvalue()
+
+
+def test_a_message_of_aiokafka_is_shown_once_in_a_while() -> None:
+    seldom = log.Seldom()
+
+    def shown(at_s: float, name: str = "aiokafka.client", text: str = "no node %s") -> bool:
+        record = logging.LogRecord(name, logging.ERROR, "", 0, text, (at_s,), None)
+        record.created = at_s
+        return seldom.filter(record)
+
+    assert shown(1.0)
+    assert not shown(1.1)
+    assert not shown(log.SELDOM_S)
+    assert shown(1.0 + log.SELDOM_S)
+    assert shown(1.1, text="another message")
+    assert shown(1.1, name="worker.loop") == shown(1.2, name="worker.loop") is True
