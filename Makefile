@@ -41,6 +41,10 @@ services: .venv/installed-dev ## Get ready the Kafka and the Redis of the tests,
 test: services ## Run all tests with their coverage and its floor; ARGS="-k WORD" runs some, without a floor
 	@$(BIN)/python -m pytest $(or $(ARGS),--cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE_FLOOR))
 
+.PHONY: sim
+sim: .venv/installed-dev ## Run 50,000 schedules of the simulation; SIM_SCHEDULES=N other many, SIM_SEED=N one again
+	@SIM_SCHEDULES=$(or $(SIM_SCHEDULES),50000) $(BIN)/python -m pytest tests/simulation $(ARGS)
+
 .PHONY: lint
 lint: .venv/installed-dev ## Check style, types, layers and that the generated schemas are not stale
 	@$(BIN)/ruff check

@@ -1,0 +1,115 @@
+"""A replica's intake: a member of the group that hands out one batch at a time, in the order of the real lanes."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import Final
+
+from tests.simulation.kafka import INPUTS, REPLIES, Kafka
+from tests.simulation.points import Point, effect
+from worker.stream.lane import Lane
+from worker.stream.records import SourceRecord
+from worker.stream.replies import TAIL_RECORDS
+
+_MAX_BATCH: Final = 4
+_MAX_FETCH: Final = 3
+
+
+class SimIntake:
+    """Promises what `worker.stream.intake.Intake` promises, with the real `Lane` in it.
+
+    Chance decides how much a fetch brings, and how long one who was expelled does not know it.
+    """
+
+    def __init__(self, name: str, kafka: Kafka, chance: Random) -> None:
+        self.name = name
+        self.in_hand: list[SourceRecord] = []
+        self.answers = True
+        """Whether the group hears from this member."""
+        self.fetches_unaware = 0
+        """Fetches that an expelled member still makes as if nothing had happened."""
+        self._kafka = kafka
+        self._chance = chance
+        self._generation = -1
+        self._fetches = 0
+        self._lanes: dict[int, Lane] = {}
+        self._positions: dict[tuple[str, int], int] = {}
+        self._published: dict[tuple[str, int], int] = {}
+        self._to_take_over: Sequence[int] = ()
+
+    @property
+    def holds_up(self) -> bool:
+        return bool(self.in_hand) or not self.answers
+
+    def assigned(self, generation: int, indexes: Sequence[int]) -> None:
+        self._generation = generation
+        self._to_take_over = indexes
+        self._lanes = {index: Lane(INPUTS) for index in indexes}
+        committed = self._kafka.group.committed
+        self._positions = {(topic, index): committed[topic, index] for topic in INPUTS for index in indexes}
+        self._published = {}
+
+    async def fetch(self) -> list[SourceRecord]:
+        if self._to_take_over:
+            await self._take_over()
+        await Point("fetch")
+        if not self._may_fetch():
+            return []
+        self.in_hand = self._take()
+        return list(self.in_hand)
+
+    def was_published(self, record: SourceRecord) -> bool:
+        return record.offset <= self._published.get((record.topic, record.partition), -1)
+
+    async def commit(self, batch: Sequence[SourceRecord]) -> None:
+        offsets = {(record.topic, record.partition): record.offset + 1 for record in batch}
+        words = ", ".join(f"{topic}/{index} to {offset}" for (topic, index), offset in offsets.items())
+        await effect(f"commit {words}", lambda: self._commit(offsets))
+        self.in_hand = []
+
+    def _commit(self, offsets: dict[tuple[str, int], int]) -> None:
+        group = self._kafka.group
+        if self.name in group and self._generation == group.generation:  # else refused, which the real one swallows
+            group.committed.update(offsets)
+
+    async def _take_over(self) -> None:
+        taking = self._to_take_over
+        published = await effect(f"read the tail of {REPLIES} {list(taking)}", lambda: self._read_tail(taking))
+        if taking is self._to_take_over:
+            self._published, self._to_take_over = published, ()
+
+    def _read_tail(self, indexes: Sequence[int]) -> dict[tuple[str, int], int]:
+        published: dict[tuple[str, int], int] = {}
+        for index in indexes:
+            for reply in self._kafka.log(REPLIES, index)[-TAIL_RECORDS:]:
+                topic, _, offset = reply.source.decode().rpartition(":")
+                published[topic, index] = max(int(offset), published.get((topic, index), -1))
+        return published
+
+    def _may_fetch(self) -> bool:
+        group = self._kafka.group
+        if self.name in group:
+            return not group.is_rebalancing and not self._to_take_over
+        if self.fetches_unaware:
+            self.fetches_unaware -= 1
+            return not self._to_take_over
+        group.join(self)
+        return False
+
+    def _take(self) -> list[SourceRecord]:
+        self._fetches += 1
+        at_s = self._fetches / 1_000  # so few that no lane's bound on waiting is reached
+        batch: list[SourceRecord] = []
+        limit = self._chance.randint(1, _MAX_BATCH)
+        for index, lane in self._lanes.items():
+            for topic in INPUTS:
+                self._fill(lane, topic, index, at_s)
+            batch += lane.take(limit - len(batch), at_s)
+        return batch
+
+    def _fill(self, lane: Lane, topic: str, index: int, at_s: float) -> None:
+        log, position = self._kafka.log(topic, index), self._positions[topic, index]
+        fetched = log[position : position + self._chance.randint(0, _MAX_FETCH)]
+        lane.add(topic, fetched, at_s)
+        self._positions[topic, index] = position + len(fetched)
+        lane.learn_end(topic, len(log), at_s)
+        lane.learn_position(topic, position + len(fetched))
