@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import ConsumerRecord
 
 from schemas import headers
@@ -99,6 +100,24 @@ async def test_what_failed_is_sent_by_a_second_try_and_what_was_sent_is_not(
     await publisher.publish(again)
     assert not again
     assert [record.value for record in await read(connection, topics.number_assigned)] == [b"0", b"1", b"2"]
+
+
+async def test_a_log_that_could_not_be_read_is_read_before_anything_is_sent_again(
+    publisher: Publisher, connection: KafkaConnection, topics: CallTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = [OutgoingReply(Record(topics.call_requested, 0, 0), None, b"0")]
+    await publisher.publish(Outbox(out, []))
+    await publisher.stop()
+
+    async def unreadable(*_: object, **__: object) -> set[tuple[bytes, bytes]]:
+        raise KafkaConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("worker.stream.publisher.published_replies", unreadable)
+        with pytest.raises(KafkaConnectionError):
+            await publisher.publish(Outbox(out, []))
+    await publisher.publish(Outbox(out, []))
+    assert [record.value for record in await read(connection, topics.number_assigned)] == [b"0"]
 
 
 async def test_a_second_try_is_not_silenced_by_the_replies_to_a_topic_that_was_made_anew(

@@ -75,10 +75,10 @@ class Publisher:
         call reads in the log which replies are, and sends the others with a new producer, since a failed record
         breaks the sequence of an idempotent one.
         """
-        if self._producer is None:
-            await self.start()
-            await self._drop_published(outbox)
         try:
+            if self._producer is None:
+                await self.start()
+                await self._drop_published(outbox)
             await self._publish_dead_letters(outbox)
             await self._publish_replies(outbox)
         except KafkaError:
