@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from schemas.events import AssignmentRejected, CallOutcome, CallRequested, NumberAssigned, Passed
+from schemas.events import AssignmentRejected, CallOutcome, CallRequested, NumberAssigned
 from schemas.settings import AgentSettings, NumberSettings, OutcomeSettings, ProjectSettings, SettingsRecord
+from worker.loop.settling import reply_to
 from worker.selection.decision import Assignment, Rejection, decide
 from worker.selection.history import CallEnd, ContactHistory, microseconds
 from worker.selection.routing import Project, Routing
@@ -48,7 +49,9 @@ class Engine:
         call = (request.contact_id, request.call_id)
         if call not in self._replies:
             decision = self.decide(request)
-            self._replies[call] = reply_of(request, decision, self.routing.version)
+            self._replies[call] = reply_to(
+                request, decision, settings_version=self.routing.version, decided_at=request.requested_at
+            )
             if isinstance(decision, Assignment):
                 at_us = microseconds(request.requested_at)
                 history = self.history_of(request.contact_id)
@@ -59,35 +62,3 @@ class Engine:
         """Take in an outcome; say whether the engine says that it changed anything."""
         end = CallEnd(event.outcome, event.next_number, microseconds(event.occurred_at))
         return self.history_of(event.contact_id).record_outcome(event.project_id, event.call_id, end)
-
-
-def reply_of(
-    request: CallRequested, decision: Assignment | Rejection, settings_version: int
-) -> NumberAssigned | AssignmentRejected:
-    """The reply that a decision makes, dated by the request."""
-    if isinstance(decision, Rejection):
-        return AssignmentRejected(
-            type="assignment-rejected",
-            call_id=request.call_id,
-            project_id=request.project_id,
-            contact_id=request.contact_id,
-            reason=decision.reason,
-            detail=decision.detail,
-            rejected_at=request.requested_at,
-        )
-    return NumberAssigned(
-        type="number-assigned",
-        call_id=request.call_id,
-        project_id=request.project_id,
-        contact_id=request.contact_id,
-        phone=decision.phone,
-        agent_id=request.agent_id,
-        number=decision.number,
-        anonymous=decision.number is None,
-        attempt=decision.attempt,
-        rule=decision.rule,
-        trail=tuple(Passed(rule=rule, reason=reason) for rule, reason in decision.trail),
-        settings_version=settings_version,
-        requested_at=request.requested_at,
-        assigned_at=request.requested_at,
-    )

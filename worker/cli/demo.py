@@ -1,7 +1,5 @@
 """`demo`: the worker with a broker, a Redis and a dialer of its own."""
 
-import asyncio
-import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +7,7 @@ import click
 
 from worker.cli.failing import run_to_end
 from worker.cli.settings import WRONG_FILE, load_or_exit
+from worker.cli.stopping import stop_event
 from worker.demo.events_file import EventsFileError, FileEvent, load_events
 from worker.demo.extra import DemoError
 from worker.demo.showing import Json, Lines, Show
@@ -54,11 +53,7 @@ def demo(settings: Path, events: Path | None, rate: float | None, seconds: float
 
 
 async def _perform(settings: SettingsFile, act: Act, show: Show) -> bool:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return await perform(settings.records, act, show, stop)
+    return await perform(settings.records, act, show, stop_event())
 
 
 def _show(*, as_json: bool) -> Show:

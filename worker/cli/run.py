@@ -1,14 +1,12 @@
 """`run`: the worker."""
 
-import asyncio
-import signal
-
 import click
 import structlog
 
 from worker import app, log
 from worker.cli.failing import run_to_end
 from worker.cli.options import configured
+from worker.cli.stopping import stop_event
 from worker.config import Config
 
 logger = structlog.get_logger(__name__)
@@ -33,8 +31,4 @@ def run(config: Config) -> None:
 
 
 async def _run(config: Config) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await app.run(config, stop)
+    await app.run(config, stop_event())

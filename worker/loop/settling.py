@@ -58,44 +58,43 @@ class Settler:
 
     def _decide(self, incoming: Incoming, request: CallRequested, history: ContactHistory) -> Answer:
         decision = decide(request, history, self._routing, self._selection_key)
-        if isinstance(decision, Rejection):
-            return Answer(incoming, self._rejected(request, decision), decision)
-        at_us = microseconds(request.requested_at)
-        history.record_call(request.project_id, request.call_id, decision.number, at_us)
-        return Answer(incoming, self._assigned(request, decision), decision)
+        if isinstance(decision, Assignment):
+            at_us = microseconds(request.requested_at)
+            history.record_call(request.project_id, request.call_id, decision.number, at_us)
+        reply = reply_to(request, decision, settings_version=self._routing.version, decided_at=self._now)
+        return Answer(incoming, encode(reply), decision)
 
-    def _assigned(self, request: CallRequested, assignment: Assignment) -> bytes:
-        return encode(
-            NumberAssigned(
-                type="number-assigned",
-                call_id=request.call_id,
-                project_id=request.project_id,
-                contact_id=request.contact_id,
-                phone=assignment.phone,
-                agent_id=request.agent_id,
-                number=assignment.number,
-                anonymous=assignment.number is None,
-                attempt=assignment.attempt,
-                rule=assignment.rule,
-                trail=tuple(Passed(rule=rule, reason=reason) for rule, reason in assignment.trail),
-                settings_version=self._routing.version,
-                requested_at=request.requested_at,
-                assigned_at=self._now,
-            )
-        )
 
-    def _rejected(self, request: CallRequested, rejection: Rejection) -> bytes:
-        return encode(
-            AssignmentRejected(
-                type="assignment-rejected",
-                call_id=request.call_id,
-                project_id=request.project_id,
-                contact_id=request.contact_id,
-                reason=rejection.reason,
-                detail=rejection.detail,
-                rejected_at=self._now,
-            )
+def reply_to(
+    request: CallRequested, decision: Assignment | Rejection, *, settings_version: int, decided_at: datetime
+) -> NumberAssigned | AssignmentRejected:
+    """The reply that a decision makes."""
+    if isinstance(decision, Rejection):
+        return AssignmentRejected(
+            type="assignment-rejected",
+            call_id=request.call_id,
+            project_id=request.project_id,
+            contact_id=request.contact_id,
+            reason=decision.reason,
+            detail=decision.detail,
+            rejected_at=decided_at,
         )
+    return NumberAssigned(
+        type="number-assigned",
+        call_id=request.call_id,
+        project_id=request.project_id,
+        contact_id=request.contact_id,
+        phone=decision.phone,
+        agent_id=request.agent_id,
+        number=decision.number,
+        anonymous=decision.number is None,
+        attempt=decision.attempt,
+        rule=decision.rule,
+        trail=tuple(Passed(rule=rule, reason=reason) for rule, reason in decision.trail),
+        settings_version=settings_version,
+        requested_at=request.requested_at,
+        assigned_at=decided_at,
+    )
 
 
 def encode(reply: NumberAssigned | AssignmentRejected) -> bytes:

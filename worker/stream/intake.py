@@ -99,9 +99,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         """Records behind the end of the log, by topic and partition, as of the latest fetches."""
         lags = {}
         for tp in self._consumer.assignment():
-            end, state = self._consumer.highwater(tp), self._lanes.get(tp.partition)
-            if end is not None and state is not None and (position := self._position(tp)) is not None:
-                lags[tp.topic, tp.partition] = max(0, end - position) + state.backlog(tp.topic)
+            end, lane = self._consumer.highwater(tp), self._lanes.get(tp.partition)
+            if end is not None and lane is not None and (position := self._position(tp)) is not None:
+                lags[tp.topic, tp.partition] = max(0, end - position) + lane.backlog(tp.topic)
         return lags
 
     def was_published(self, record: SourceRecord) -> bool:

@@ -17,6 +17,8 @@ async def read_to_end(
 
     `last` bounds how many offsets before the end are looked at, per partition. Raises aiokafka's `KafkaError`.
     """
+    if partitions is not None and not partitions:
+        return
     # A consumer that is given a topic and no group is assigned all its partitions.
     consumer = AIOKafkaConsumer(
         *([topic] if partitions is None else []),

@@ -31,9 +31,8 @@ async def published_offsets(
 ) -> PublishedOffsets:
     """Learn from the tail of the output partitions what was answered. Raises aiokafka's `KafkaError`."""
     published: PublishedOffsets = {}
-    if partitions:
-        async for reply in read_to_end(connection, number_assigned, partitions, last=TAIL_RECORDS):
-            _note(published, reply)
+    async for reply in read_to_end(connection, number_assigned, partitions, last=TAIL_RECORDS):
+        _note(published, reply)
     return published
 
 
@@ -41,8 +40,6 @@ async def published_replies(
     connection: KafkaConnection, number_assigned: str, partitions: Collection[int], *, last: int
 ) -> set[tuple[bytes, bytes]]:
     """The replies near the end of the output partitions, each as its source and its bytes. Raises `KafkaError`."""
-    if not partitions:
-        return set()
     tail = read_to_end(connection, number_assigned, partitions, last=last)
     return {(dict(reply.headers).get(SOURCE) or b"", reply.value) async for reply in tail}
 

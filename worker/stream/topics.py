@@ -51,7 +51,6 @@ class Wanted(NamedTuple):
 def wanted_topics(topics: CallTopics, *, partitions: int, retention_days: int) -> dict[str, Wanted]:
     """What each topic must be like: the call topics alike, the settings compacted in one partition."""
     retention_ms = str(retention_days * _MS_PER_DAY)
-    # The timestamps order requests against outcomes: those that the producers gave, or the broker's own.
     call = Wanted(partitions, {"retention.ms": retention_ms, _POLICY: "delete"})
     return {
         topics.call_requested: call,
