@@ -31,3 +31,10 @@ async def test_a_contact_is_explained_from_the_state_and_from_the_topic(centre: 
 async def test_nothing_is_known_of_a_contact_never_called(centre: Centre) -> None:
     centre.done("topics", "create", "--partitions", "1", "--replication-factor", "1")
     assert "Nothing is known of this contact" in centre.done("explain", "nobody")
+
+
+def test_a_topic_that_is_not_there_is_named(centre: Centre) -> None:
+    result = centre.command("explain", "nobody", "--from-topic")
+    assert result.returncode == 1
+    assert centre.topic("number-assigned") in result.stderr
+    assert "topics create" in result.stderr

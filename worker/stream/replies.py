@@ -13,6 +13,7 @@ from aiokafka.structs import ConsumerRecord
 from schemas.headers import SOURCE
 from worker.stream.connection import KafkaConnection
 from worker.stream.reader import read_to_end
+from worker.stream.topics import require_topic
 
 PublishedOffsets = dict[tuple[str, int], int]
 """Input topic and partition index to the largest offset whose reply is in the log."""
@@ -45,10 +46,12 @@ async def published_replies(
 
 
 async def replies_to(connection: KafkaConnection, number_assigned: str, contact_id: str) -> list[bytes]:
-    """The replies to a contact's calls that the topic still holds. Raises `KafkaUnavailableError`.
+    """The replies to a contact's calls that the topic still holds.
 
-    All partitions are read: a dialer may use a partitioner of its own.
+    All partitions are read: a dialer may use a partitioner of its own. Raises `TopicMismatchError` if there is no
+    such topic, and `KafkaUnavailableError`.
     """
+    await require_topic(connection, number_assigned)
     key = contact_id.encode()
     try:
         return [r.value async for r in read_to_end(connection, number_assigned) if r.key == key]
