@@ -86,9 +86,9 @@ _REPLY_HEADERS: Final[Json] = {
     "properties": {
         headers.SOURCE: {
             "type": "string",
-            "pattern": "^[a-zA-Z0-9._-]{1,249}:[0-9]+$",
-            "description": "Topic and offset of the request record that is answered; its partition index is the "
-            "reply's own. A replica that takes a partition over learns from it what was published.",
+            "pattern": "^[a-zA-Z0-9._-]{1,249}:[0-9]+:-?[0-9]+$",
+            "description": "Topic, offset and timestamp (ms) of the request record that is answered; its partition "
+            "index is the reply's own. A replica that takes a partition over learns from it what was published.",
         }
     },
 }
@@ -194,7 +194,7 @@ def _message(record_type: str, reference: Json, examples: Mapping[str, object]) 
         message["headers"] = _REPLY_HEADERS
     if record_type not in _SETTINGS_KEYS:
         message["correlationId"] = {"location": "$message.payload#/call_id"}
-    shown = {"headers": {headers.SOURCE: "call-requested:41871"}} if is_reply else {}
+    shown = {"headers": {headers.SOURCE: "call-requested:41871:1764057600000"}} if is_reply else {}
     message["payload"] = reference
     message["examples"] = [{"name": name, **shown, "payload": payload} for name, payload in examples.items()]
     return message

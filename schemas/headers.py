@@ -3,9 +3,10 @@
 from typing import Final
 
 SOURCE: Final = "outbound-source"
-"""On every reply: `<topic>:<offset>` of the request record that it answers, on the same partition index.
+"""On every reply: `<topic>:<offset>:<timestamp in ms>` of the request record that it answers, on its own partition
+index.
 
-A replica that takes a partition over learns from it what was published before.
+A replica that takes a partition over learns from it what was published before; and a rebuild, in which order.
 """
 
 # On dead letters, named and spelled as the dead letter queues of Kafka Connect do, so that their tools read ours.

@@ -1,10 +1,12 @@
 """The composition root: the one place that knows every part, and the worker's life from start to stop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
+from uuid import uuid4
 
 import structlog
 from aiokafka.errors import (
@@ -28,10 +30,14 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from worker.config import Config
 from worker.health import Pulse, serving
 from worker.loop.loop import Loop
+from worker.loop.rebuild import Rebuild
 from worker.loop.report import BatchReport
-from worker.metrics import Gauges, Metrics, log_batch
+from worker.loop.takeover import TakeOver
+from worker.metrics import Gauges, Metrics, RebuildGauges, log_batch
 from worker.state.store import RedisContactStore, connect
+from worker.stream.call_logs import CallLogs
 from worker.stream.connection import KafkaConnection
+from worker.stream.group import count_members
 from worker.stream.intake import Intake
 from worker.stream.publisher import Publisher
 from worker.stream.settings_topic import SettingsFollower
@@ -106,31 +112,42 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     partitions = await require_topics(connection, topics)
     if config.state_buckets % partitions:
         log.warning("buckets_shared_by_partitions", state_buckets=config.state_buckets, partitions=partitions)
-    settings = SettingsFollower(connection, topics.routing_settings)
-    intake = Intake(connection, topics, config.group_id, config.session_timeout_ms)
-    publisher = Publisher(connection, topics, max_request_size=config.max_request_size)
-    metrics, pulse = Metrics(), Pulse()
-    gauges = Gauges(
-        lag=intake.lag,
-        settings_version=lambda: settings.routing().version,
-        settings_refused=lambda: settings.refusals,
-        waits_exceeded=lambda: intake.waits_exceeded,
-    )
-    metrics.registry.register(gauges)
-
-    def observe(report: BatchReport) -> None:
-        metrics.observe(report)
-        log_batch(report)
-
     async with contact_store(config) as contacts:
+        settings = SettingsFollower(connection, topics.routing_settings)
+        intake = Intake(connection, topics, config.group_id, config.session_timeout_ms)
+        publisher = Publisher(connection, topics, max_request_size=config.max_request_size)
+        metrics, pulse = Metrics(), Pulse()
+        gauges = Gauges(
+            lag=intake.lag,
+            settings_version=lambda: settings.routing().version,
+            settings_refused=lambda: settings.refusals,
+            waits_exceeded=lambda: intake.waits_exceeded,
+        )
+        metrics.registry.register(gauges)
+
+        def observe(report: BatchReport) -> None:
+            metrics.observe(report)
+            log_batch(report)
+
+        takeover = TakeOver(
+            topics=topics,
+            intake=intake,
+            logs=CallLogs(connection, topics, config.group_id),
+            contacts=contacts,
+            now=_now,
+            token=_token,
+            alive=pulse.beat,
+        )
+        metrics.registry.register(RebuildGauges(takeover))
         loop = Loop(
             intake=intake,
+            takeover=takeover,
             publisher=publisher,
             contacts=contacts,
             routing=settings.routing,
             call_requested=topics.call_requested,
             selection_key=config.selection_key.get_secret_value().encode(),
-            now=lambda: datetime.now(UTC),
+            now=_now,
             is_outage=_is_outage,
             observe=observe,
             alive=pulse.beat,
@@ -143,11 +160,47 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             dependencies={"redis": contacts.ping, "kafka": intake.ping},
             registry=metrics.registry,
         ):
-            await _live(loop, settings, intake, publisher, stop)
+            await _live(loop=loop, settings=settings, intake=intake, takeover=takeover, publisher=publisher, stop=stop)
 
 
-async def _live(
-    loop: Loop, settings: SettingsFollower, intake: Intake, publisher: Publisher, stop: asyncio.Event
+@asynccontextmanager
+async def rebuilding(config: Config, progress: Callable[[int, int], None]) -> AsyncIterator[tuple[Rebuild, int]]:
+    """What rebuilds state by hand, and the number of partitions.
+
+    `progress` is told how many records were read more, and how many remain. Raises `TopicMismatchError`,
+    `KafkaUnavailableError` and `RedisUnavailableError`.
+    """
+    connection, topics = kafka_connection(config), call_topics(config)
+    partitions = await require_topics(connection, topics)
+    async with contact_store(config) as contacts:
+        rebuild = Rebuild(
+            logs=CallLogs(connection, topics, config.group_id),
+            contacts=contacts,
+            partitions=partitions,
+            count_members=partial(count_members, connection, config.group_id),
+            now=_now,
+            token=_token(),
+            progress=progress,
+        )
+        yield rebuild, partitions
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _token() -> str:
+    return uuid4().hex
+
+
+async def _live(  # noqa: PLR0913 - the parts whose life it is
+    *,
+    loop: Loop,
+    settings: SettingsFollower,
+    intake: Intake,
+    takeover: TakeOver,
+    publisher: Publisher,
+    stop: asyncio.Event,
 ) -> None:
     """Start, run until told to stop or until a task dies, and leave in good order."""
     following = asyncio.create_task(settings.follow(), name="settings")
@@ -166,7 +219,7 @@ async def _live(
         if following.done():
             following.result()
     finally:
-        await _close(tasks=_cancel(tasks), group=intake.stop(), producer=publisher.stop())
+        await _close(tasks=_cancel(tasks), group=intake.stop(), rebuild=takeover.close(), producer=publisher.stop())
         log.info("worker_stopped")
 
 

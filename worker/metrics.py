@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from worker.loop.report import BatchReport
+from worker.loop.takeover import TakeOver
 from worker.selection.decision import Assignment
 
 _BATCH_RECORDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
@@ -34,6 +35,9 @@ class Metrics:
         self._conflicts = Counter(
             "outbound_conflicts", "Contacts decided again: another replica was first.", registry=registry
         )
+        self._damaged = Counter(
+            "outbound_damaged_contacts", "Contacts whose stored state was damaged, and rebuilt.", registry=registry
+        )
         self._batch = Histogram(
             "outbound_batch_records", "Records per batch.", buckets=_BATCH_RECORDS, registry=registry
         )
@@ -51,6 +55,7 @@ class Metrics:
         self._events.labels("call-outcome").inc(report.outcomes)
         self._dead_letters.inc(len(report.refused))
         self._conflicts.inc(report.conflicts)
+        self._damaged.inc(report.damaged)
         self._not_repeated.inc(report.not_repeated)
         self._batch.observe(report.records)
         for stage, duration_s in report.stages_s.items():
@@ -94,6 +99,25 @@ class Gauges(Collector):
             "outbound_order_waits_exceeded",
             "Records handled without waiting any longer for the other topic.",
             self.waits_exceeded(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildGauges(Collector):
+    """What Redis lost and what was read of the logs for it, asked for when the metrics are read."""
+
+    takeover: TakeOver
+
+    def collect(self) -> Iterator[Metric]:
+        """Ask now."""
+        yield CounterMetricFamily(
+            "outbound_state_losses", "Buckets of which Redis lost something.", self.takeover.losses
+        )
+        yield CounterMetricFamily(
+            "outbound_rebuild_records", "Records read again to rebuild state.", self.takeover.recalled
+        )
+        yield GaugeMetricFamily(
+            "outbound_rebuild_remaining_records", "Records that a rebuild has yet to read.", self.takeover.remaining
         )
 
 

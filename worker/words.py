@@ -1,9 +1,10 @@
-"""Rules and reasons in words, for people."""
+"""Rules, reasons and histories in words, for people."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from schemas.events import AssignmentRejected, NumberAssigned, PassReason, Rule
+from worker.selection.history import ContactHistory, instant
 
 RULES: Final[Mapping[Rule, str]] = {
     "agent_number": "the agent's own number",
@@ -82,3 +83,20 @@ def explain_reply(reply: NumberAssigned | AssignmentRejected) -> list[str]:
         f"{call}: {number}, by {reply.rule}: {RULES[reply.rule]}",
         *(f"  passed over {each.rule}: {REASONS[each.reason]}" for each in reply.trail),
     ]
+
+
+def explain_history(history: ContactHistory) -> Iterator[str]:
+    """What is known of a contact, told in lines."""
+    if not (history.projects or history.waiting):
+        yield "Nothing is known of this contact."
+        return
+    yield f"Last number shown: {history.last_number or 'none'}"
+    for project_id, calls in history.projects.items():
+        yield f"Project {project_id}: {calls.attempts} attempts, latest call {calls.latest_call}"
+        if calls.end is not None:
+            number = f", next number {calls.end.next_number}" if calls.end.next_number else ""
+            yield f"  its outcome: {calls.end.outcome}{number}"
+    for number, at_us in sorted(history.used_at_us.items(), key=lambda used: used[1]):
+        yield f"Number {number}: last shown {instant(at_us).isoformat()}"
+    for waiting in history.waiting:
+        yield f"Waiting for call {waiting.call_id} of project {waiting.project_id}: outcome {waiting.end.outcome}"

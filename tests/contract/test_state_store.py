@@ -106,7 +106,7 @@ async def snapshot(store: RedisContactStore, contact_id: str, call_ids: Iterable
 async def test_what_is_written_is_read(store: RedisContactStore, contact: str) -> None:
     change = Change(contact, 0, history(), {"call-0": b'{"number": 1}', "call-1": b"\x00\xff", "call-2": b""})
 
-    assert await store.write([change]) == set()
+    assert await store.write([change], {}) == set()
 
     read = await snapshot(store, contact, ["call-0", "call-1", "call-2"])
     assert read == Snapshot(history(), 1, change.replies)
@@ -117,7 +117,7 @@ async def test_an_absent_contact_is_an_empty_history_of_version_0(store: RedisCo
 
 
 async def test_only_the_replies_asked_for_are_read(store: RedisContactStore, contact: str) -> None:
-    await store.write([Change(contact, 0, history(), {"call-0": b"0", "call-1": b"1"})])
+    await store.write([Change(contact, 0, history(), {"call-0": b"0", "call-1": b"1"})], {})
 
     assert (await snapshot(store, contact, ["call-1", "call-9"])).replies == {"call-1": b"1"}
     assert (await snapshot(store, contact)).replies == {}
@@ -125,13 +125,13 @@ async def test_only_the_replies_asked_for_are_read(store: RedisContactStore, con
 
 async def test_nothing_asked_is_nothing_answered(store: RedisContactStore) -> None:
     assert await store.read({}) == {}
-    assert await store.write([]) == set()
+    assert await store.write([], {}) == set()
 
 
 async def test_each_write_needs_the_version_of_the_one_before(store: RedisContactStore, contact: str) -> None:
     for version in range(12):  # past 9, where the version gets a digit longer
         assert (await snapshot(store, contact)).version == version
-        assert await store.write([Change(contact, version, history(attempts=version + 1), {})]) == set()
+        assert await store.write([Change(contact, version, history(attempts=version + 1), {})], {}) == set()
 
     assert await snapshot(store, contact) == Snapshot(history(attempts=12), 12, {})
 
@@ -139,36 +139,36 @@ async def test_each_write_needs_the_version_of_the_one_before(store: RedisContac
 @pytest.mark.parametrize("version_read", [0, 1, 2, 9, 10, 12, 110])
 async def test_of_a_loser_nothing_is_written(store: RedisContactStore, contact: str, version_read: int) -> None:
     for version in range(11):
-        await store.write([Change(contact, version, history(), {})])
+        await store.write([Change(contact, version, history(), {})], {})
 
     late = Change(contact, version_read, history("+358331234567", attempts=3), {"late": b"late"})
 
-    assert await store.write([late]) == {contact}
+    assert await store.write([late], {}) == {contact}
     assert await snapshot(store, contact, ["late"]) == Snapshot(history(), 11, {})
 
 
 async def test_a_contact_that_is_gone_is_lost_by_who_has_read_it(
     store: RedisContactStore, redis: Client, contact: str
 ) -> None:
-    await store.write([Change(contact, 0, history(), {})])
+    await store.write([Change(contact, 0, history(), {})], {})
     await redis.delete(contact_key(bucket_of(contact, BUCKETS), contact))
 
-    assert await store.write([Change(contact, 1, history(attempts=2), {"call-1": b"1"})]) == {contact}
+    assert await store.write([Change(contact, 1, history(attempts=2), {"call-1": b"1"})], {}) == {contact}
     assert await snapshot(store, contact, ["call-1"]) == Snapshot(ContactHistory(), 0, {})
 
 
 async def test_a_loss_touches_no_other_contact(store: RedisContactStore, contact: str) -> None:
     contacts = [f"{contact}-{index}" for index in range(200)]  # several in each bucket
-    await store.write([Change(each, 0, history(), {}) for each in contacts])
+    await store.write([Change(each, 0, history(), {}) for each in contacts], {})
     overtaken = set(contacts[::3])
-    await store.write([Change(each, 1, history(attempts=2), {}) for each in overtaken])
+    await store.write([Change(each, 1, history(attempts=2), {}) for each in overtaken], {})
 
     replies = {"call-5": b"5", "call-6": b"6"}
     changes = [
         Change(each, 1, history(attempts=3), dict(list(replies.items())[: index % 3]))
         for index, each in enumerate(contacts)
     ]
-    assert await store.write(changes) == overtaken
+    assert await store.write(changes, {}) == overtaken
 
     read = await store.read({each: list(replies) for each in contacts})
     for change in changes:
@@ -179,9 +179,9 @@ async def test_a_loss_touches_no_other_contact(store: RedisContactStore, contact
 
 async def test_a_write_that_arrives_twice_loses_and_finds_itself(store: RedisContactStore, contact: str) -> None:
     change = Change(contact, 0, history(), {"call-0": b"decided"})
-    await store.write([change])
+    await store.write([change], {})
 
-    assert await store.write([change]) == {contact}
+    assert await store.write([change], {}) == {contact}
     assert await snapshot(store, contact, ["call-0"]) == Snapshot(history(), 1, {"call-0": b"decided"})
 
 
@@ -195,7 +195,7 @@ async def _count_calls(store: RedisContactStore, writer: str, contacts: list[str
         for contact_id, found in read.items():
             found.history.record_call("spring", call_id, "+358912345678", index)
             changes.append(Change(contact_id, found.version, found.history, {call_id: call_id.encode()}))
-        won.update(set(contacts) - await store.write(changes))
+        won.update(set(contacts) - await store.write(changes, {}))
     return won
 
 
@@ -223,7 +223,7 @@ async def test_ids_of_any_kind_are_kept_apart(store: RedisContactStore, contact:
         for each in contacts
     ]
 
-    assert await store.write(changes) == set()
+    assert await store.write(changes, {}) == set()
 
     read = await store.read(dict.fromkeys(contacts, HOSTILE_IDS))
     assert read == {change.contact_id: Snapshot(change.history, 1, change.replies) for change in changes}
@@ -232,8 +232,8 @@ async def test_ids_of_any_kind_are_kept_apart(store: RedisContactStore, contact:
 
 
 async def test_ids_that_cut_alike_are_kept_apart(store: RedisContactStore, contact: str) -> None:
-    await store.write([Change(contact, 0, history(), {"a:b": b"one"})])
-    await store.write([Change(f"{contact}:a", 0, history(), {"b": b"two"})])
+    await store.write([Change(contact, 0, history(), {"a:b": b"one"})], {})
+    await store.write([Change(f"{contact}:a", 0, history(), {"b": b"two"})], {})
 
     assert await store.replies_of(contact) == {"a:b": b"one"}
     assert await store.replies_of(f"{contact}:a") == {"b": b"two"}
@@ -242,7 +242,7 @@ async def test_ids_that_cut_alike_are_kept_apart(store: RedisContactStore, conta
 async def test_a_contact_and_its_replies_have_their_retention(
     store: RedisContactStore, redis: Client, contact: str
 ) -> None:
-    await store.write([Change(contact, 0, history(), {"call-0": b"0"})])
+    await store.write([Change(contact, 0, history(), {"call-0": b"0"})], {})
     bucket = bucket_of(contact, BUCKETS)
     minute_ms = 60_000
 
@@ -257,10 +257,10 @@ async def test_a_write_renews_the_retention_of_the_contact(
     store: RedisContactStore, redis: Client, contact: str
 ) -> None:
     key = contact_key(bucket_of(contact, BUCKETS), contact)
-    await store.write([Change(contact, 0, history(), {})])
+    await store.write([Change(contact, 0, history(), {})], {})
     await redis.pexpire(key, 600_000)
 
-    await store.write([Change(contact, 1, history(), {})])
+    await store.write([Change(contact, 1, history(), {})], {})
 
     assert await redis.pttl(key) > 600_000
 
@@ -269,11 +269,11 @@ async def test_a_server_that_forgot_the_script_is_sent_it_again(
     store: RedisContactStore, redis: Client, contact: str
 ) -> None:
     contacts = [f"{contact}-{index}" for index in range(100)]
-    await store.write([Change(each, 0, history(), {}) for each in contacts])
+    await store.write([Change(each, 0, history(), {}) for each in contacts], {})
     await redis.script_flush()
 
     changes = [Change(each, 1, history(attempts=2), {"call-1": each.encode()}) for each in contacts]
-    assert await store.write(changes) == set()
+    assert await store.write(changes, {}) == set()
 
     read = await store.read({each: ["call-1"] for each in contacts})
     assert read == {each: Snapshot(history(attempts=2), 2, {"call-1": each.encode()}) for each in contacts}
@@ -285,7 +285,7 @@ async def test_a_batch_of_3_000_contacts_is_written_and_read(store: RedisContact
         for index in range(3_000)
     ]
 
-    assert await store.write(changes) == set()
+    assert await store.write(changes, {}) == set()
 
     read = await store.read({change.contact_id: list(change.replies) for change in changes})
     assert read == {change.contact_id: Snapshot(change.history, 1, change.replies) for change in changes}
@@ -293,7 +293,7 @@ async def test_a_batch_of_3_000_contacts_is_written_and_read(store: RedisContact
 
 async def test_the_replies_still_kept_are_all_found(store: RedisContactStore, redis: Client, contact: str) -> None:
     replies = {f"call-{index:04}": b"%d" % index for index in range(1_500)}
-    await store.write([Change(contact, 0, history(), replies)])
+    await store.write([Change(contact, 0, history(), replies)], {})
     await redis.delete(reply_key(bucket_of(contact, BUCKETS), contact, "call-0700"))
 
     found = await store.replies_of(contact)
@@ -309,7 +309,7 @@ async def test_all_keys_of_a_contact_are_in_the_slot_of_its_bucket(
     store: RedisContactStore, redis: Client, contact: str
 ) -> None:
     hostile = f"{{a}}{contact}{{b}}"
-    await store.write([Change(hostile, 0, history(), {"{c}": b"0"})])
+    await store.write([Change(hostile, 0, history(), {"{c}": b"0"})], {})
 
     keys = [key async for key in redis.scan_iter(match=f"*{contact}*", count=1_000)]
 
@@ -327,10 +327,41 @@ async def test_state_that_cannot_be_used_is_said_without_naming_the_contact(
     bucket = bucket_of(contact, BUCKETS)
     await redis.set(contact_key(bucket, contact), stored)
 
-    with pytest.raises(error, match=rf"bucket {bucket} ") as caught:
-        await snapshot(store, contact)
+    read = await snapshot(store, contact)
 
-    assert contact not in str(caught.value)
+    assert type(read.fault) is error
+    assert contact not in str(read.fault)
+    assert (read.history, read.stored) == (ContactHistory(), stored)
+
+
+async def test_damaged_state_is_replaced_if_it_is_still_what_was_read(
+    store: RedisContactStore, redis: Client, contact: str
+) -> None:
+    key = contact_key(bucket_of(contact, BUCKETS), contact)
+    await redis.set(key, b"not a state, yet long")
+    change = Change(
+        contact, 1_700_000_000_000, history(), {"a": b"0"}, replaces=(await snapshot(store, contact)).stored
+    )
+
+    await redis.set(key, b"another")
+    assert await store.write([change], {}) == {contact}
+
+    await redis.set(key, b"not a state, yet long")
+    assert await store.write([change], {}) == set()
+    assert await snapshot(store, contact, ["a"]) == Snapshot(history(), 1_700_000_000_001, {"a": b"0"})
+
+
+async def test_old_news_is_kept_for_what_is_left_of_its_time(
+    store: RedisContactStore, redis: Client, contact: str
+) -> None:
+    hour_ms = 3_600_000
+    await store.write([Change(contact, 0, history(), {"a": b"0"}, age_ms=20 * hour_ms)], {})
+    bucket = bucket_of(contact, BUCKETS)
+    assert 3 * hour_ms < await redis.pttl(reply_key(bucket, contact, "a")) <= 4 * hour_ms
+    assert await redis.pttl(contact_key(bucket, contact)) <= RETENTION_S * 1_000 - 20 * hour_ms
+
+    await store.write([Change(contact, 1, history(), {"b": b"0"}, age_ms=10**12)], {})
+    assert await redis.pttl(contact_key(bucket, contact)) in {-2, 0, 1}  # gone, or as good as
 
 
 async def test_a_key_of_another_type_is_an_absent_contact_to_read_and_write(
@@ -339,20 +370,20 @@ async def test_a_key_of_another_type_is_an_absent_contact_to_read_and_write(
     await redis.hset(contact_key(bucket_of(contact, BUCKETS), contact), "field", "value")
 
     assert (await snapshot(store, contact)).version == 0
-    assert await store.write([Change(contact, 1, history(), {})]) == {contact}
-    assert await store.write([Change(contact, 0, history(), {})]) == set()
+    assert await store.write([Change(contact, 1, history(), {})], {}) == {contact}
+    assert await store.write([Change(contact, 0, history(), {})], {}) == set()
     assert await snapshot(store, contact) == Snapshot(history(), 1, {})
 
 
 async def test_a_batch_costs_one_command_a_bucket(store: RedisContactStore, redis: Client, contact: str) -> None:
     contacts = [f"{contact}-{index}" for index in range(100)]
     used = len({bucket_of(each, BUCKETS) for each in contacts})
-    await store.write([Change(each, 0, history(), {}) for each in contacts])  # every server knows the script
+    await store.write([Change(each, 0, history(), {}) for each in contacts], {})  # every server knows the script
 
     before = await _calls(redis)
     await store.read({each: ["call-0", "call-1"] for each in contacts})
     after_read = await _calls(redis)
-    await store.write([Change(each, 1, history(), {"call-0": b"0"}) for each in contacts])
+    await store.write([Change(each, 1, history(), {"call-0": b"0"}) for each in contacts], {})
     after_write = await _calls(redis)
 
     assert used < len(contacts)
@@ -404,7 +435,7 @@ async def test_an_outage_is_one_kind_of_error_whatever_is_asked(mode: str) -> No
     with _servers_of_its_own(mode) as servers:
         store = await connect(servers[0].url, buckets=BUCKETS)
         contacts = [f"contact-{index}" for index in range(100)]
-        await store.write([Change(each, 0, history(), {}) for each in contacts])
+        await store.write([Change(each, 0, history(), {}) for each in contacts], {})
         for server in servers:
             server.kill()
 
@@ -412,7 +443,7 @@ async def test_an_outage_is_one_kind_of_error_whatever_is_asked(mode: str) -> No
             with pytest.raises(RedisConnectionError):
                 await store.read(dict.fromkeys(contacts, ()))
             with pytest.raises(RedisConnectionError):
-                await store.write([Change(each, 1, history(), {}) for each in contacts])
+                await store.write([Change(each, 1, history(), {}) for each in contacts], {})
             with pytest.raises(RedisConnectionError):
                 await store.replies_of(contacts[0])
             with pytest.raises(RedisConnectionError):

@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import aiohttp
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from schemas.events import CallOutcome, CallRequested
@@ -101,6 +101,7 @@ class Centre:
             **{_variable(topic): f"{self.name}-{topic}" for topic in TOPICS},
             **settings,
         }
+        self.partitions = 0
         self.workers: list[Worker] = []
         self.replies: defaultdict[tuple[str | None, str], list[ConsumerRecord]] = defaultdict(list)
         self._arrived = asyncio.Condition()
@@ -138,6 +139,7 @@ class Centre:
     # Life
 
     async def open(self, settings: str, *, workers: int = 1, partitions: int = 12) -> None:
+        self.partitions = partitions
         self.done("topics", "create", "--partitions", str(partitions), "--replication-factor", "1")
         self.apply(settings)
         self._producer = AIOKafkaProducer(bootstrap_servers=self.kafka_bootstrap)
@@ -249,6 +251,22 @@ class Centre:
         """Wait until the call has so many replies; give the last."""
         await self.wait_until(lambda: len(self.replies[contact_id, call_id]) >= count)
         return self.replies[contact_id, call_id][-1]
+
+    async def settled(self) -> None:
+        """Wait until the group has committed everything that was sent."""
+        group = self.environment["OUTBOUND_GROUP_ID"]
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka_bootstrap, group_id=group)
+        await consumer.start()
+        try:
+            topics = [self.topic("call-requested"), self.topic("call-outcome")]
+            tps = [TopicPartition(topic, index) for topic in topics for index in range(self.partitions)]
+            async with asyncio.timeout(PATIENCE_S):
+                ends = await consumer.end_offsets(tps)
+                for tp, end in ends.items():
+                    while (await consumer.committed(tp) or 0) < end:
+                        await asyncio.sleep(0.02)
+        finally:
+            await consumer.stop()
 
     @property
     def replies_read(self) -> int:

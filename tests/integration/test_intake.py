@@ -10,11 +10,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
-from tests.integration.test_publisher import BROKER_LIMIT
 from worker.stream.connection import KafkaConnection
 from worker.stream.intake import MAX_BATCH, Intake
-from worker.stream.publisher import Publisher
-from worker.stream.records import Outbox, OutgoingReply, SourceRecord
+from worker.stream.records import SourceRecord
 from worker.stream.topics import CallTopics
 
 PATIENCE_S = 60
@@ -49,11 +47,18 @@ async def joined(connection: KafkaConnection, topics: CallTopics, group: str) ->
         await intake.stop()
 
 
+def take_over(intake: Intake) -> None:
+    """What the loop does after it has looked at the logs."""
+    if intake.assignment is not None:
+        intake.serve(intake.assignment)
+
+
 async def handed_out(intake: Intake, count: int) -> list[SourceRecord]:
     """So many records, each batch committed as the loop does it."""
     records: list[SourceRecord] = []
     async with asyncio.timeout(PATIENCE_S):
         while len(records) < count:
+            take_over(intake)
             if batch := await intake.fetch():
                 await intake.commit(batch)
                 records += batch
@@ -119,27 +124,46 @@ async def test_what_is_not_committed_is_handed_out_again(
         await producer.send_and_wait(topics.call_requested, b"5", partition=3)
         async with asyncio.timeout(PATIENCE_S):
             while not await first.fetch():
-                pass
+                take_over(first)
     async with joined(connection, topics, group) as second:
         assert values(await handed_out(second, 1)) == [b"5"]
 
 
-async def test_a_replica_that_takes_over_knows_what_was_answered(
+async def test_nothing_is_handed_out_before_the_partitions_are_taken_over(
     connection: KafkaConnection, topics: CallTopics, group: str, producer: AIOKafkaProducer
 ) -> None:
-    for n in range(3):
-        await producer.send_and_wait(topics.call_requested, b"%d" % n, b"k", partition=7)
-    publisher = Publisher(connection, topics, max_request_size=BROKER_LIMIT)
-    await publisher.start()
-    async with joined(connection, topics, group) as first:
+    await producer.send_and_wait(topics.call_requested, b"0", partition=7)
+    async with joined(connection, topics, group) as intake:
         async with asyncio.timeout(PATIENCE_S):
-            while not (batch := await first.fetch()):
-                pass
-        await publisher.publish(Outbox([OutgoingReply(record, b"k", b"{}") for record in batch[:2]], []))
-    await publisher.stop()
-    async with joined(connection, topics, group) as second:
-        records = await handed_out(second, 3)
-        assert [second.was_published(record) for record in records] == [True, True, False]
+            while intake.assignment is None:
+                await intake.fetch()
+        assert intake.assignment == (frozenset(range(12)), 12)
+        assert [await intake.fetch() for _ in range(5)] == [[]] * 5
+        assert not intake.is_assigned
+        assert values(await handed_out(intake, 1)) == [b"0"]
+
+
+async def test_who_starts_over_gets_everything_again_that_is_not_committed(
+    connection: KafkaConnection, topics: CallTopics, group: str, producer: AIOKafkaProducer
+) -> None:
+    total = MAX_BATCH + 500  # more than a batch: some of it is fetched and waits
+    for n in range(total):
+        await producer.send(topics.call_requested, b"%d" % n, partition=n % 3)
+    await producer.flush()
+    async with joined(connection, topics, group) as intake:
+        async with asyncio.timeout(PATIENCE_S):
+            while not await intake.fetch():
+                take_over(intake)
+        before = intake.assignment
+        intake.start_over()
+        assert intake.assignment == before
+        assert intake.assignment is not before
+        assert not intake.is_assigned
+        records = await handed_out(intake, total)
+        for partition in range(3):
+            offsets = [record.offset for record in records if record.partition == partition]
+            assert offsets == list(range(len(offsets)))
+        assert len(records) == total
 
 
 async def test_a_committed_batch_is_that_of_the_group(

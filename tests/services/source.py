@@ -1,6 +1,9 @@
 """Where the services come from: Docker or this machine."""
 
+import gc
 import os
+import warnings
+from functools import cache
 from typing import Final, Literal
 
 from docker.errors import DockerException  # type: ignore[import-untyped] # ships no types
@@ -28,7 +31,17 @@ def source() -> Source:
             raise ServiceError(f"{VARIABLE}={other}: write docker or local, or leave it out")
 
 
+@cache
 def _engine_answers() -> bool:
+    with warnings.catch_warnings():
+        # Where no engine is, docker's client leaves its socket open, and a test would be blamed for it later.
+        warnings.simplefilter("ignore", ResourceWarning)
+        answers = _ping()
+        gc.collect()
+    return answers
+
+
+def _ping() -> bool:
     try:
         client = DockerClient().client
     except DockerException:

@@ -1,10 +1,12 @@
 """A seed examined: run, judged, and worded so that a person can read and replay it."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import stamina
+import structlog
 from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
 
 from tests.simulation.invariants import complaints
@@ -14,17 +16,21 @@ from tests.simulation.scheduler import Scheduler
 _ATTEMPTS: Final = 10**9
 """The loop tries again for ever; stamina's testing mode wants a number."""
 
+_SILENT: Final = structlog.make_filtering_bound_logger(logging.CRITICAL)
+
 
 @contextmanager
 def without_waiting() -> Iterator[None]:
-    """Let the loop try again at once, and without a word in the log. It still gives way before it does."""
-    hooks = get_on_retry_hooks()
+    """Let the loop try again at once, and all of it without a word in the log. It still gives way before it does."""
+    hooks, configured = get_on_retry_hooks(), structlog.get_config()
     set_on_retry_hooks(())
+    structlog.configure(wrapper_class=_SILENT, cache_logger_on_first_use=False)
     try:
         with stamina.set_testing(True, attempts=_ATTEMPTS):
             yield
     finally:
         set_on_retry_hooks(hooks)
+        structlog.configure(**configured)
 
 
 def run(seed: int, build: Build = sound) -> Scheduler:

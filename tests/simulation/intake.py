@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final
 
-from tests.simulation.kafka import INPUTS, REPLIES, Kafka
+from tests.simulation.kafka import INPUTS, PARTITIONS, Kafka
 from tests.simulation.points import Point, effect
 from worker.stream.lane import Lane
-from worker.stream.records import SourceRecord
-from worker.stream.replies import TAIL_RECORDS
+from worker.stream.records import Assignment, SourceRecord
 
 _MAX_BATCH: Final = 4
 _MAX_FETCH: Final = 3
@@ -33,8 +32,9 @@ class SimIntake:
         self._fetches = 0
         self._lanes: dict[int, Lane] = {}
         self._positions: dict[tuple[str, int], int] = {}
-        self._published: dict[tuple[str, int], int] = {}
-        self._to_take_over: Sequence[int] = ()
+        self.is_served = False
+        """Whether what the group gave is taken over."""
+        self.assignment: Assignment | None = None
 
     @property
     def holds_up(self) -> bool:
@@ -42,23 +42,32 @@ class SimIntake:
 
     def assigned(self, generation: int, indexes: Sequence[int]) -> None:
         self._generation = generation
-        self._to_take_over = indexes
+        self.assignment, self.is_served = Assignment(frozenset(indexes), PARTITIONS), False
         self._lanes = {index: Lane(INPUTS) for index in indexes}
         committed = self._kafka.group.committed
         self._positions = {(topic, index): committed[topic, index] for topic in INPUTS for index in indexes}
-        self._published = {}
+
+    def serve(self, assignment: Assignment) -> None:
+        if assignment is self.assignment:
+            self.is_served = True
+
+    def start_over(self) -> None:
+        assert self.assignment is not None, "who has nothing loses nothing"
+        for topic, index in self._positions:
+            back = [record.offset for record in self.in_hand if (record.topic, record.partition) == (topic, index)]
+            first = back[0] if back else self._lanes[index].first_offset(topic)
+            if first is not None:
+                self._positions[topic, index] = first
+        self._lanes = {index: Lane(INPUTS) for index in self.assignment.indexes}
+        self.assignment, self.is_served = Assignment(*self.assignment), False
+        self.in_hand = []
 
     async def fetch(self) -> list[SourceRecord]:
-        if self._to_take_over:
-            await self._take_over()
         await Point("fetch")
         if not self._may_fetch():
             return []
         self.in_hand = self._take()
         return list(self.in_hand)
-
-    def was_published(self, record: SourceRecord) -> bool:
-        return record.offset <= self._published.get((record.topic, record.partition), -1)
 
     async def commit(self, batch: Sequence[SourceRecord]) -> None:
         offsets = {(record.topic, record.partition): record.offset + 1 for record in batch}
@@ -71,27 +80,13 @@ class SimIntake:
         if self.name in group and self._generation == group.generation:  # else refused, which the real one swallows
             group.committed.update(offsets)
 
-    async def _take_over(self) -> None:
-        taking = self._to_take_over
-        published = await effect(f"read the tail of {REPLIES} {list(taking)}", lambda: self._read_tail(taking))
-        if taking is self._to_take_over:
-            self._published, self._to_take_over = published, ()
-
-    def _read_tail(self, indexes: Sequence[int]) -> dict[tuple[str, int], int]:
-        published: dict[tuple[str, int], int] = {}
-        for index in indexes:
-            for reply in self._kafka.log(REPLIES, index)[-TAIL_RECORDS:]:
-                topic, _, offset = reply.source.decode().rpartition(":")
-                published[topic, index] = max(int(offset), published.get((topic, index), -1))
-        return published
-
     def _may_fetch(self) -> bool:
         group = self._kafka.group
         if self.name in group:
-            return not group.is_rebalancing and not self._to_take_over
+            return not group.is_rebalancing and self.is_served
         if self.fetches_unaware:
             self.fetches_unaware -= 1
-            return not self._to_take_over
+            return self.is_served
         group.join(self)
         return False
 

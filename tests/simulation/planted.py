@@ -1,15 +1,19 @@
 """Replicas with a bug each, of the kind that a change of the worker may bring. The simulation must find every one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from random import Random
 
 from tests.simulation.intake import SimIntake
 from tests.simulation.kafka import INPUTS, REQUESTS
+from tests.simulation.logs import SimCallLogs, SimRecollection
 from tests.simulation.publisher import SimPublisher
 from tests.simulation.redis import SimContacts
 from tests.simulation.replica import Parts, Servers, sound
-from worker.state.store import Change
+from worker.state.marks import NOTHING, Guard, Mark
+from worker.state.store import Change, Place
+from worker.stream.call_logs import Standing
 from worker.stream.records import Outbox, SourceRecord
+from worker.stream.replies import PublishedOffsets
 
 
 class _CommitsFirst(SimPublisher):
@@ -17,10 +21,10 @@ class _CommitsFirst(SimPublisher):
         super().__init__(name, servers.kafka)
         self._intake = intake
 
-    async def publish(self, outbox: Outbox) -> None:
+    async def publish(self, outbox: Outbox) -> Mapping[int, int]:
         if self._intake.in_hand:
             await self._intake.commit(self._intake.in_hand)
-        await super().publish(outbox)
+        return await super().publish(outbox)
 
 
 def commits_before_publishing(name: str, servers: Servers, chance: Random) -> Parts:
@@ -35,14 +39,16 @@ class _WritesLater(SimContacts):
     def __init__(self, servers: Servers) -> None:
         super().__init__(servers.redis)
         self._kept: list[Change] = []
+        self._marks: Mapping[int, Mark | bytes] = {}
 
-    async def write(self, changes: Sequence[Change]) -> set[str]:
+    async def write(self, changes: Sequence[Change], marks: Mapping[int, Mark | bytes]) -> set[str]:
         self._kept = [*changes]
+        self._marks = marks
         return set()
 
     async def write_kept(self) -> None:
         """Write it at last."""
-        await super().write(self._kept)
+        await super().write(self._kept, self._marks)
         self._kept = []
 
 
@@ -75,21 +81,21 @@ def writes_whatever_the_version(name: str, servers: Servers, chance: Random) -> 
     return sound(name, servers, chance)._replace(contacts=_IgnoresVersions(servers.redis))
 
 
-class _ForgetsTheTail(SimIntake):
-    def was_published(self, record: SourceRecord) -> bool:
-        del record
-        return False
+class _ForgetsTheTail(SimCallLogs):
+    async def standings(self, indexes: Collection[int]) -> tuple[dict[int, Standing], PublishedOffsets]:
+        standings, _ = await super().standings(indexes)
+        return standings, {}
 
 
 def never_reads_the_tail(name: str, servers: Servers, chance: Random) -> Parts:
     """What a predecessor published is published again."""
-    return sound(name, servers, chance)._replace(intake=_ForgetsTheTail(name, servers.kafka, chance))
+    return sound(name, servers, chance)._replace(logs=_ForgetsTheTail(servers.kafka, chance))
 
 
 class _SendsAllAgain(SimPublisher):
-    async def publish(self, outbox: Outbox) -> None:
+    async def publish(self, outbox: Outbox) -> Mapping[int, int]:
         self._failed = False
-        await super().publish(outbox)
+        return await super().publish(outbox)
 
 
 def sends_all_again_after_a_lost_answer(name: str, servers: Servers, chance: Random) -> Parts:
@@ -98,8 +104,8 @@ def sends_all_again_after_a_lost_answer(name: str, servers: Servers, chance: Ran
 
 
 class _KeepsNoReplies(SimContacts):
-    async def write(self, changes: Sequence[Change]) -> set[str]:
-        return await super().write([Change(c.contact_id, c.version, c.history, {}) for c in changes])
+    async def write(self, changes: Sequence[Change], marks: Mapping[int, Mark | bytes]) -> set[str]:
+        return await super().write([Change(c.contact_id, c.version, c.history, {}) for c in changes], marks)
 
 
 def keeps_no_replies(name: str, servers: Servers, chance: Random) -> Parts:
@@ -120,9 +126,9 @@ def handles_requests_before_outcomes(name: str, servers: Servers, chance: Random
 
 
 class _SendsBackwards(SimPublisher):
-    async def publish(self, outbox: Outbox) -> None:
+    async def publish(self, outbox: Outbox) -> Mapping[int, int]:
         outbox.replies.reverse()
-        await super().publish(outbox)
+        return await super().publish(outbox)
 
 
 def publishes_in_another_order(name: str, servers: Servers, chance: Random) -> Parts:
@@ -131,9 +137,9 @@ def publishes_in_another_order(name: str, servers: Servers, chance: Random) -> P
 
 
 class _BuriesNothing(SimPublisher):
-    async def publish(self, outbox: Outbox) -> None:
+    async def publish(self, outbox: Outbox) -> Mapping[int, int]:
         outbox.dead_letters = []
-        await super().publish(outbox)
+        return await super().publish(outbox)
 
 
 def drops_what_does_not_fit(name: str, servers: Servers, chance: Random) -> Parts:
@@ -149,3 +155,59 @@ class _CommitsRequestsOnly(SimIntake):
 def never_commits_outcomes(name: str, servers: Servers, chance: Random) -> Parts:
     """The offsets of one topic stay where they were."""
     return sound(name, servers, chance)._replace(intake=_CommitsRequestsOnly(name, servers.kafka, chance))
+
+
+class _TrustsRedis(SimContacts):
+    async def marks_of(self, places: Collection[Place]) -> dict[Place, bytes | None]:
+        await super().marks_of(places)
+        return dict.fromkeys(places, Mark(9_999, 9_999, 9_999).encode())
+
+    async def set_marks(self, marks: Mapping[Place, bytes]) -> None:
+        del marks
+
+
+def takes_over_whatever_redis_has(name: str, servers: Servers, chance: Random) -> Parts:
+    """A replica serves partitions without looking whether their state is all there."""
+    return sound(name, servers, chance)._replace(contacts=_TrustsRedis(servers.redis))
+
+
+class _NeverLooksAgain(SimContacts):
+    def _broken(self, bucket: int) -> set[int]:
+        del bucket
+        return set()
+
+    def guard(self, guards: Mapping[int, Mapping[int, Guard]]) -> None:
+        self.places = guards
+        super().guard({})
+
+    async def write(self, changes: Sequence[Change], marks: Mapping[int, Mark | bytes]) -> set[str]:
+        super().guard({index: dict.fromkeys(of_index, NOTHING) for index, of_index in self.places.items()})
+        losers = await super().write(changes, marks)
+        super().guard({})
+        return losers
+
+
+def never_looks_at_the_marks_again(name: str, servers: Servers, chance: Random) -> Parts:
+    """What Redis loses under a running replica is not noticed."""
+    return sound(name, servers, chance)._replace(contacts=_NeverLooksAgain(servers.redis))
+
+
+class _RecallsReplies(SimCallLogs):
+    def recall(self, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> SimRecollection:
+        return super().recall(starts, {index: end._replace(outcomes=0) for index, end in ends.items()})
+
+
+def rebuilds_without_outcomes(name: str, servers: Servers, chance: Random) -> Parts:
+    """A rebuild reads the replies and not the outcomes."""
+    return sound(name, servers, chance)._replace(logs=_RecallsReplies(servers.kafka, chance))
+
+
+class _MarksFirst(SimContacts):
+    async def write(self, changes: Sequence[Change], marks: Mapping[int, Mark | bytes]) -> set[str]:
+        await super().write([], marks)
+        return await super().write(changes, {})
+
+
+def writes_the_marks_before_the_contacts(name: str, servers: Servers, chance: Random) -> Parts:
+    """The marks are not written in one step with the contacts that they vouch for."""
+    return sound(name, servers, chance)._replace(contacts=_MarksFirst(servers.redis))

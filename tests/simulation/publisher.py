@@ -1,7 +1,7 @@
 """A replica's publisher: what goes out, record by record, and what is known of it when an answer is lost."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -29,7 +29,8 @@ class SimPublisher:
         self._kafka = kafka
         self._failed = False
 
-    async def publish(self, outbox: Outbox) -> None:
+    async def publish(self, outbox: Outbox) -> Mapping[int, int]:
+        indexes = {reply.request.partition for reply in outbox.replies}
         if self._failed:
             await effect("read which replies are in the log", lambda: self._drop_published(outbox))
             self._failed = False
@@ -39,6 +40,7 @@ class SimPublisher:
         except OutageError:
             self._failed = True
             raise
+        return {index: len(self._kafka.log(REPLIES, index)) for index in indexes}
 
     def _drop_published(self, outbox: Outbox) -> None:
         published = {(record.partition, record.source, record.value) for record in self._kafka.all(REPLIES)}
@@ -81,7 +83,16 @@ class SimPublisher:
     def _append(self, replies: Sequence[OutgoingReply], stray: str) -> None:
         for reply in replies:
             headers = [(SOURCE, _source(reply))]
-            self._kafka.append(REPLIES, reply.request.partition, reply.key, reply.value, headers=headers, stray=stray)
+            request = reply.request
+            self._kafka.append(
+                REPLIES,
+                request.partition,
+                reply.key,
+                reply.value,
+                timestamp=request.timestamp,
+                headers=headers,
+                stray=stray,
+            )
 
     def _bury(self, letters: Sequence[DeadLetter]) -> None:
         for record, *_ in letters:
@@ -89,4 +100,4 @@ class SimPublisher:
 
 
 def _source(reply: OutgoingReply) -> bytes:
-    return source_of(reply.request.topic, reply.request.offset)
+    return source_of(reply.request)

@@ -3,17 +3,22 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from functools import partial
+from itertools import count
 from random import Random
 from typing import Any, Final, NamedTuple
 
 from tests.model.engine import SELECTION_KEY, routing_of
 from tests.simulation.intake import SimIntake
 from tests.simulation.kafka import REQUESTS, Kafka
+from tests.simulation.logs import SimCallLogs
 from tests.simulation.points import OutageError, Point
 from tests.simulation.publisher import SimPublisher
 from tests.simulation.redis import Redis, SimContacts
 from tests.simulation.story import SETTINGS
 from worker.loop.loop import Loop
+from worker.loop.takeover import TakeOver
+from worker.stream.topics import CallTopics
 
 _ROUTING: Final = routing_of(SETTINGS)
 _BACKOFF: Final = Point("wait, and try again", can_fail=False)
@@ -28,11 +33,12 @@ class Servers(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """The three parts of a replica that the loop knows."""
+    """The parts of a replica that the loop knows."""
 
     intake: SimIntake
     publisher: SimPublisher
     contacts: SimContacts
+    logs: SimCallLogs
 
 
 Build = Callable[[str, Servers, Random], Parts]
@@ -40,7 +46,12 @@ Build = Callable[[str, Servers, Random], Parts]
 
 def sound(name: str, servers: Servers, chance: Random) -> Parts:
     """The parts as they should be."""
-    return Parts(SimIntake(name, servers.kafka, chance), SimPublisher(name, servers.kafka), SimContacts(servers.redis))
+    return Parts(
+        SimIntake(name, servers.kafka, chance),
+        SimPublisher(name, servers.kafka),
+        SimContacts(servers.redis),
+        SimCallLogs(servers.kafka, chance),
+    )
 
 
 class Replica:
@@ -54,8 +65,18 @@ class Replica:
         self.has_ended = False
         self.batches_since_told_to_stop = 0
         self._stop = asyncio.Event()
+        takeover = TakeOver(
+            topics=CallTopics(),
+            intake=parts.intake,
+            logs=parts.logs,
+            contacts=parts.contacts,
+            now=now,
+            token=partial(next, map(f"{name} {{}}".format, count())),
+            alive=lambda: None,
+        )
         loop = Loop(
             intake=parts.intake,
+            takeover=takeover,
             publisher=parts.publisher,
             contacts=parts.contacts,
             routing=lambda: _ROUTING,

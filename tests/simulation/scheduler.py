@@ -11,7 +11,7 @@ from typing import Final
 
 from tests.simulation.kafka import INPUTS, PARTITIONS, Kafka
 from tests.simulation.points import OutageError
-from tests.simulation.redis import Redis
+from tests.simulation.redis import NODES, Redis
 from tests.simulation.replica import Build, Replica, Servers, sound
 from tests.simulation.story import START, START_MS, Sent, Story
 
@@ -28,6 +28,9 @@ _AFTERMATH_RATE: Final = 0.08
 _LATE_SHARE: Final = 0.25
 _REWIND_SHARE: Final = 0.5
 _TOGETHER_SHARE: Final = 0.5
+_LOSING_SHARE: Final = 0.4
+_SHARD_SHARE: Final = 0.4
+_ALL_SHARE: Final = 0.3
 
 
 class Scheduler:
@@ -42,6 +45,7 @@ class Scheduler:
         self._build = build
         self._chance = Random(seed)  # noqa: S311 - a schedule, not a secret
         self._fault_rate = self._chance.choice(_FAULT_RATES)
+        self._loses_writes = self._chance.random() < _LOSING_SHARE
         self._to_come = list(Story(self._chance).events(self._chance.randint(4, 12)))
         self._on_their_way: list[tuple[str, Callable[[], None]]] = []
         self._replicas: dict[str, Replica] = {}
@@ -71,7 +75,15 @@ class Scheduler:
     def _step(self) -> None:
         if self._chance.random() < self._fault_rate:
             self._chance.choice(
-                (self._outage, self._outage, self._kill, self._pause, self._stop, self._trouble_group)
+                (
+                    self._outage,
+                    self._outage,
+                    self._kill,
+                    self._pause,
+                    self._stop,
+                    self._trouble_group,
+                    self._trouble_redis,
+                )
             )()
         elif self._to_come and self._chance.random() < _DIALER_RATE:
             self._send_next()
@@ -151,6 +163,16 @@ class Scheduler:
             group.committed[tp] = max(0, group.committed[tp] - self._chance.randint(1, 3))
             self._note("group", f"HAS ITS OFFSET OF {tp[0]}/{tp[1]} SET BACK to {group.committed[tp]}")
 
+    def _trouble_redis(self) -> None:
+        """Redis comes back without what it wrote last, on one node or both, or without anything."""
+        if not self._loses_writes:
+            return
+        nodes = [self._chance.randrange(NODES)] if self._chance.random() < _SHARD_SHARE else range(NODES)
+        writes = None if self._chance.random() < _ALL_SHARE else self._chance.randint(1, 6)
+        for node in nodes:
+            lost = self.servers.redis.lose(node, writes)
+            self._note("redis", f"LOSES {'all' if writes is None else 'the last'} {lost} writes of node {node}")
+
     # What follows from faults, sooner or later
 
     def _aftermath(self) -> None:
@@ -210,7 +232,7 @@ class Scheduler:
     def _go_on_until_drained(self, steps: int) -> None:
         for _ in range(steps):
             self._settle()
-            if self.is_drained or not self._runnable:
+            if not self._runnable or (self.is_drained and all(r.intake.is_served for r in self._runnable)):
                 break
             self._go_on(self._chance.choice(self._runnable))
 

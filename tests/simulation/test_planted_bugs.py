@@ -22,6 +22,10 @@ SEEDS = range(1_500)
         (planted.publishes_in_another_order, "were answered in the order"),
         (planted.drops_what_does_not_fit, "is no dead letter"),
         (planted.never_commits_outcomes, "is committed up to"),
+        (planted.takes_over_whatever_redis_has, "attempts in"),
+        (planted.never_looks_at_the_marks_again, "attempts in"),
+        (planted.rebuilds_without_outcomes, "is not one of"),
+        (planted.writes_the_marks_before_the_contacts, "replies that differ"),
     ],
 )
 def test_a_bug_is_found(build: Build, symptom: str) -> None:

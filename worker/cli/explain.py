@@ -9,9 +9,9 @@ from worker.app import call_topics, contact_store, kafka_connection
 from worker.cli.failing import run_to_end
 from worker.cli.options import configured
 from worker.config import Config
-from worker.selection.history import ContactHistory, instant
+from worker.selection.history import ContactHistory
 from worker.stream.replies import replies_to
-from worker.words import explain_reply
+from worker.words import explain_history, explain_reply
 
 Reply = NumberAssigned | AssignmentRejected
 
@@ -24,7 +24,7 @@ def explain(config: Config, contact_id: str, *, from_topic: bool) -> None:
     """Tell what is known of CONTACT_ID, and why each number was chosen."""
     history, values = run_to_end(_read(config, contact_id, from_topic=from_topic))
     replies = sorted(map(REPLY.validate_json, dict.fromkeys(values)), key=_when)
-    for line in _tell(history):
+    for line in explain_history(history):
         click.echo(line)
     click.echo(f"Decisions {'in the topic and ' if from_topic else ''}still kept: {len(replies)}")
     for reply in replies:
@@ -37,26 +37,15 @@ async def _read(config: Config, contact_id: str, *, from_topic: bool) -> tuple[C
     if from_topic:
         values += await replies_to(kafka_connection(config), call_topics(config).number_assigned, contact_id)
     async with contact_store(config) as contacts:
-        snapshots = await contacts.read({contact_id: ()})
+        snapshot = (await contacts.read({contact_id: ()}))[contact_id]
         values += (await contacts.replies_of(contact_id)).values()
-    return snapshots[contact_id].history, values
+    if snapshot.fault is not None:
+        raise click.ClickException(
+            f"the contact's state cannot be used: {snapshot.fault}. If it is damaged, build it anew from the topics: "
+            "outbound-numbers rebuild --contact ID"
+        )
+    return snapshot.history, values
 
 
 def _when(reply: Reply) -> float:
     return (reply.rejected_at if isinstance(reply, AssignmentRejected) else reply.assigned_at).timestamp()
-
-
-def _tell(history: ContactHistory) -> Iterable[str]:
-    if not (history.projects or history.waiting):
-        yield "Nothing is known of this contact."
-        return
-    yield f"Last number shown: {history.last_number or 'none'}"
-    for project_id, calls in history.projects.items():
-        yield f"Project {project_id}: {calls.attempts} attempts, latest call {calls.latest_call}"
-        if calls.end is not None:
-            number = f", next number {calls.end.next_number}" if calls.end.next_number else ""
-            yield f"  its outcome: {calls.end.outcome}{number}"
-    for number, at_us in sorted(history.used_at_us.items(), key=lambda used: used[1]):
-        yield f"Number {number}: last shown {instant(at_us).isoformat()}"
-    for waiting in history.waiting:
-        yield f"Waiting for call {waiting.call_id} of project {waiting.project_id}: outcome {waiting.end.outcome}"

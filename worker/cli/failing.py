@@ -10,7 +10,8 @@ from redis.exceptions import RedisError
 
 from worker.app import UnfinishedError
 from worker.health import PortInUseError
-from worker.state.store import RedisUnavailableError, StateError
+from worker.loop.rebuild import RebuildRefusedError
+from worker.state.store import RedisUnavailableError
 from worker.stream.connection import KafkaUnavailableError
 from worker.stream.topics import TopicMismatchError
 
@@ -19,7 +20,7 @@ T = TypeVar("T")
 FORESEEN = (
     KafkaUnavailableError,
     RedisUnavailableError,
-    StateError,
+    RebuildRefusedError,
     TopicMismatchError,
     PortInUseError,
     UnfinishedError,

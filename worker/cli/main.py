@@ -4,6 +4,7 @@ import click
 
 from worker.cli.demo import demo
 from worker.cli.explain import explain
+from worker.cli.rebuild import rebuild
 from worker.cli.run import run
 from worker.cli.settings import settings
 from worker.cli.topics import topics
@@ -15,5 +16,5 @@ def main() -> None:
     """Choose the outbound number of every call, from events in Kafka and state in Redis."""
 
 
-for command in (run, topics, settings, explain, demo):
+for command in (run, topics, settings, explain, rebuild, demo):
     main.add_command(command)

@@ -2,7 +2,8 @@
 
 For each micro-batch, in this order: read state, decide, write state with the decisions, publish, wait for every
 acknowledgement, commit. A crash between any two steps loses nothing: the records come again, their decisions are
-found, and the same bytes go out.
+found, and the same bytes go out. Before the first batch of an assignment, and whenever Redis turns out to have lost
+something, the partitions are taken over.
 """
 
 import asyncio
@@ -12,16 +13,21 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 import stamina
+import structlog
 
 from schemas.events import CallRequested
-from worker.loop.reading import Incoming, Reading, read
+from worker.loop.reading import Incoming, Reading, read, refuse_newer
 from worker.loop.report import BatchReport
 from worker.loop.settling import Settler, encode
+from worker.loop.takeover import TakeOver
 from worker.selection.routing import Routing
-from worker.state.store import Change, Snapshot
+from worker.state.marks import Mark
+from worker.state.store import Change, NewerFormatError, Snapshot, StateLostError
 from worker.stream.records import Outbox, OutgoingReply, SourceRecord
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
 class Intake(Protocol):
@@ -30,18 +36,18 @@ class Intake(Protocol):
     async def fetch(self) -> list[SourceRecord]:
         """The next batch, in the order of handling; empty if there is none for now."""
 
-    def was_published(self, record: SourceRecord) -> bool:
-        """Whether the reply to the record is in the log already."""
-
     async def commit(self, batch: Sequence[SourceRecord]) -> None:
         """Commit the batch in hand."""
+
+    def start_over(self) -> None:
+        """Take back the batch in hand, as if the group had just given the partitions."""
 
 
 class Publisher(Protocol):
     """What the loop writes to Kafka."""
 
-    async def publish(self, outbox: Outbox) -> None:
-        """Publish all of the outbox and wait for the acknowledgements."""
+    async def publish(self, outbox: Outbox) -> Mapping[int, int]:
+        """Publish all of the outbox and wait for the acknowledgements; give where the logs of replies end now."""
 
 
 class Contacts(Protocol):
@@ -50,8 +56,8 @@ class Contacts(Protocol):
     async def read(self, calls: Mapping[str, Collection[str]]) -> dict[str, Snapshot]:
         """What is known of each contact, and the stored replies of the calls named."""
 
-    async def write(self, changes: Sequence[Change]) -> set[str]:
-        """Write the changes; give the contacts that were changed by another since they were read."""
+    async def write(self, changes: Sequence[Change], marks: Mapping[int, Mark | bytes]) -> set[str]:
+        """Write the changes and the marks; give the contacts that were changed by another since they were read."""
 
 
 class Loop:
@@ -61,6 +67,7 @@ class Loop:
         self,
         *,
         intake: Intake,
+        takeover: TakeOver,
         publisher: Publisher,
         contacts: Contacts,
         routing: Callable[[], Routing],
@@ -77,6 +84,7 @@ class Loop:
         what each batch came to, `alive` is called whenever the loop goes round or tries again.
         """
         self._intake = intake
+        self._takeover = takeover
         self._publisher = publisher
         self._contacts = contacts
         self._routing = routing
@@ -93,32 +101,45 @@ class Loop:
             await self.turn()
 
     async def turn(self) -> None:
-        """Handle one batch, if there is one. Returns with all of its work published and committed."""
-        batch = await self._patiently(self._intake.fetch)
-        if not batch:
-            return
+        """Handle one batch, if there is one. Returns with all of its work published and committed.
+
+        If Redis turns out to have lost something, nothing is decided: all is put back, and taken over anew.
+        """
+        try:
+            if not await self._patiently(self._takeover.step):
+                return
+            batch = await self._patiently(self._intake.fetch)
+            if batch:
+                await self._handle(batch)
+        except StateLostError as error:
+            log.warning("started_over", reason=str(error))
+            self._intake.start_over()
+
+    async def _handle(self, batch: Sequence[SourceRecord]) -> None:
         routing = self._routing()  # once a batch: a change of the settings is in force between batches
         report = BatchReport(records=len(batch), settings_version=routing.version)
         with report.stage("parse"):
             reading = read(batch, self._call_requested)
         report.requests, report.outcomes, report.refused = reading.requests, reading.outcomes, reading.refused
-        await self._settle(reading, routing, report)
-        outbox = self._outbox(reading, report)
+        await self._settle(batch, reading, routing, report)
+        outbox = self._outbox(report)
         if outbox:
             with report.stage("publish"):
-                await self._patiently(partial(self._publisher.publish, outbox))
+                ends = await self._patiently(partial(self._publisher.publish, outbox))
+            self._takeover.progress.published(ends)
         with report.stage("commit"):
             await self._patiently(partial(self._intake.commit, batch))
         self._observe(report)
 
-    async def _settle(self, reading: Reading, routing: Routing, report: BatchReport) -> None:
+    async def _settle(
+        self, batch: Sequence[SourceRecord], reading: Reading, routing: Routing, report: BatchReport
+    ) -> None:
         """Read, decide and write until no contact's state was changed by another in between."""
         settler = Settler(routing, self._selection_key, self._now())
         unsettled = reading.by_contact
-        while unsettled:
-            calls = {contact_id: _requested(events) for contact_id, events in unsettled.items()}
-            with report.stage("read_state"):
-                snapshots = await self._patiently(partial(self._contacts.read, calls))
+        marks = self._takeover.progress.advance(batch)
+        while unsettled or marks:
+            snapshots = await self._snapshots(unsettled, report)
             with report.stage("decide"):
                 settled = {
                     contact_id: settler.settle(contact_id, events, snapshots[contact_id])
@@ -126,29 +147,49 @@ class Loop:
                 }
             changes = [each.change for each in settled.values() if each.change is not None]
             lost: set[str] = set()
-            if changes:
+            if changes or marks:
                 with report.stage("write_state"):
-                    lost = await self._patiently(partial(self._contacts.write, changes))
+                    lost = await self._patiently(partial(self._contacts.write, changes, marks))
             for contact_id, each in settled.items():
                 if contact_id not in lost:
                     report.answers += each.answers
             report.conflicts += len(lost)
+            marks = {}
             unsettled = {contact_id: unsettled[contact_id] for contact_id in lost}
 
-    def _outbox(self, reading: Reading, report: BatchReport) -> Outbox:
+    async def _snapshots(self, unsettled: dict[str, list[Incoming]], report: BatchReport) -> dict[str, Snapshot]:
+        """What is known of the contacts. Damaged state is mended; whose state is too new leaves the unsettled."""
+        calls = {contact_id: _requested(events) for contact_id, events in unsettled.items()}
+        while True:
+            with report.stage("read_state"):
+                snapshots = await self._patiently(partial(self._contacts.read, calls))
+            faults = {contact_id: each for contact_id, each in snapshots.items() if each.fault is not None}
+            if not faults:
+                return snapshots
+            damaged = {
+                contact_id: each for contact_id, each in faults.items() if not isinstance(each.fault, NewerFormatError)
+            }
+            if damaged:
+                report.damaged += len(damaged)
+                await self._patiently(partial(self._takeover.mend, damaged))
+            for contact_id in faults.keys() - damaged.keys():
+                report.refused += refuse_newer(unsettled.pop(contact_id), str(faults[contact_id].fault))
+                del calls[contact_id]
+
+    def _outbox(self, report: BatchReport) -> Outbox:
         replies: list[tuple[int, OutgoingReply]] = []
-        for position, letter, reply in reading.refused:
+        for position, letter, reply in report.refused:
             if reply is not None:
                 key = None if reply.contact_id is None else reply.contact_id.encode()
                 replies.append((position, OutgoingReply(letter.record, key, encode(reply))))
         for answer in report.answers:
             position, record, event = answer.incoming
-            if answer.decision is None and self._intake.was_published(record):
+            if answer.decision is None and self._takeover.was_published(record):
                 report.not_repeated += 1
             else:
                 replies.append((position, OutgoingReply(record, event.contact_id.encode(), answer.value)))
         replies.sort(key=lambda reply: reply[0])  # conflicts were settled later than their place in the batch
-        return Outbox([reply for _, reply in replies], [refused.letter for refused in reading.refused])
+        return Outbox([reply for _, reply in replies], [refused.letter for refused in report.refused])
 
     async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
         """Take a step, waiting out the outage of a dependency for as long as it lasts."""

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from schemas.events import DIALER_EVENT, AssignmentRejected, CallOutcome, CallRequested
 from schemas.fields import MAX_ID_LENGTH
+from worker.state.store import NewerFormatError
 from worker.stream.records import DeadLetter, SourceRecord
 
 _STAGE: Final = "VALUE_CONVERTER"
@@ -75,6 +76,32 @@ def _refuse(position: int, record: SourceRecord, error: ValidationError, call_re
         contact_id=_id(fields.get("contact_id")),
         reason="invalid_request",
         detail=detail,
+        rejected_at=_instant(record.timestamp),
+    )
+    return Refused(position, letter, reply)
+
+
+def refuse_newer(events: Sequence[Incoming], reason: str) -> list[Refused]:
+    """Refuse the events of a contact whose state only a newer version of the worker can read.
+
+    The rejection is made from the record alone, so that it is the same if the record comes again.
+    """
+    return [_refuse_newer(incoming, reason) for incoming in events]
+
+
+def _refuse_newer(incoming: Incoming, reason: str) -> Refused:
+    position, record, event = incoming
+    error = f"{NewerFormatError.__module__}.{NewerFormatError.__qualname__}"
+    letter = DeadLetter(record, "STATE", error, f"the contact's state cannot be read: {reason}")
+    if isinstance(event, CallOutcome):
+        return Refused(position, letter, None)
+    reply = AssignmentRejected(
+        type="assignment-rejected",
+        call_id=event.call_id,
+        project_id=event.project_id,
+        contact_id=event.contact_id,
+        reason="no_number_available",
+        detail=letter.message,
         rejected_at=_instant(record.timestamp),
     )
     return Refused(position, letter, reply)

@@ -19,6 +19,8 @@ class BatchReport:
     requests: int = 0
     outcomes: int = 0
     conflicts: int = 0
+    damaged: int = 0
+    """Contacts whose stored state was damaged, and built anew."""
     not_repeated: int = 0
     """Redelivered requests whose reply was in the log already."""
     answers: list[Answer] = field(default_factory=list)

@@ -5,14 +5,19 @@ one script can serve them all. An id stands behind the tag, where it cannot choo
 what is within the first braces of a key and nothing else.
 """
 
+import re
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka.partitioner import murmur2
 
 _REMEMBERED: Final = 32_768
 """Contacts whose bucket is remembered. murmur2 in Python costs 2 to 6 µs for an id of usual length, a look-up a
 tenth of that; at 1,000 characters an id, this many take some 35 MB."""
+
+_CONTACTS_KEY: Final = re.compile(
+    rb"outbound:\{(?P<bucket>[0-9]{1,5})\}:(?P<kind>contact|reply):(?P<rest>.*)", re.DOTALL
+)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -30,6 +35,11 @@ def contact_key(bucket: int, contact_id: str) -> str:
     return f"outbound:{{{bucket}}}:contact:{contact_id}"
 
 
+def mark_key(bucket: int, index: int) -> str:
+    """The key of the bucket's mark for a partition index; see `worker.state.marks`."""
+    return f"outbound:{{{bucket}}}:mark:{index}"
+
+
 def reply_key(bucket: int, contact_id: str, call_id: str) -> str:
     """The key of the reply that was decided for a call."""
     return reply_prefix(bucket, contact_id) + call_id
@@ -41,3 +51,25 @@ def reply_prefix(bucket: int, contact_id: str) -> str:
     The length says where the contact id ends, since either id may hold a colon.
     """
     return f"outbound:{{{bucket}}}:reply:{len(contact_id)}:{contact_id}:"
+
+
+class Owner(NamedTuple):
+    """Whose a key is."""
+
+    bucket: int
+    contact_id: str
+
+
+def owner_of(key: bytes) -> Owner | None:
+    """The contact to whose history or replies the key belongs; `None` if it is another's key, or a mark's."""
+    match = _CONTACTS_KEY.fullmatch(key)
+    if match is None:
+        return None
+    try:
+        rest = match["rest"].decode()
+    except UnicodeDecodeError:
+        return None
+    if match["kind"] == b"contact":
+        return Owner(int(match["bucket"]), rest)
+    length, _, ids = rest.partition(":")
+    return Owner(int(match["bucket"]), ids[: int(length)]) if length.isdecimal() else None

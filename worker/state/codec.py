@@ -22,7 +22,7 @@ _decoder = msgspec.msgpack.Decoder(ContactHistory)
 
 
 class StateError(Exception):
-    """Stored state that cannot be used. The text says in which bucket, and never names the contact."""
+    """Stored state that cannot be used. The text never names the contact."""
 
 
 class DamagedStateError(StateError):

@@ -2,27 +2,25 @@
 
 A contact is written only if it is still of the version that was read (compare and set, in `write.lua`), together
 with the replies that were newly decided for it. Who loses reads again, and finds what the other decided.
+
+Reading and writing both look at the marks of the buckets that they touch, so that data which Redis lost are noticed
+before a decision is made without them.
 """
 
-import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
-
-from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisClusterException
+from typing import Final, TypeAlias, TypeVar
 
 from worker.selection.history import ContactHistory
-from worker.state.buckets import bucket_of, contact_key, reply_key, reply_prefix
+from worker.state.buckets import bucket_of, contact_key, mark_key, owner_of, reply_key, reply_prefix
 from worker.state.codec import DamagedStateError, NewerFormatError, StateError, decode, encode, head
-from worker.state.connection import Client, RedisUnavailableError, open_client
+from worker.state.commands import SCAN_COUNT, Command, Commands, Script
+from worker.state.connection import RedisUnavailableError, open_client
+from worker.state.marks import NOTHING, Guard, Guards, Mark, Token, buckets_of
 
 __all__ = [
     "Change",
@@ -32,35 +30,60 @@ __all__ = [
     "RedisUnavailableError",
     "Snapshot",
     "StateError",
+    "StateLostError",
     "connect",
 ]
 
 T = TypeVar("T")
-Command: TypeAlias = tuple[str | bytes | int, ...]
+Place: TypeAlias = tuple[int, int]
+"""A partition index and one of the buckets that hold its contacts."""
 
-_SCRIPT: Final = resources.files(__package__).joinpath("write.lua").read_bytes()
-_SCRIPT_SHA: Final = hashlib.sha1(_SCRIPT).hexdigest()  # noqa: S324 - the name that Redis gives a script
-_SCAN_COUNT: Final = 1_000
+_WRITE: Final = Script("write.lua")
+_FORGET: Final = Script("forget.lua")
 _GLOB = re.compile(r"([\\*?\[\]])")
+_NEVER: Final = 2**53
+"""More than any offset, and still exact in Lua."""
+
+_NOT_STORED: Final = b"-"
+"""Nobody writes it where a mark is."""
+
+
+class StateLostError(Exception):
+    """Redis no longer has what was written to buckets of these partition indexes; see `worker.state.marks`."""
+
+    def __init__(self, indexes: Collection[int]) -> None:
+        super().__init__(f"Redis lost state of the partitions {sorted(indexes)}")
+        self.indexes = frozenset(indexes)
 
 
 @dataclass(slots=True)
 class Snapshot:
-    """A contact as it was read. `version` 0 is one never heard of; `replies` are by call id, those that exist."""
+    """A contact as it was read. `version` 0 is one never heard of; `replies` are by call id, those that exist.
+
+    With a `fault` there is no history to be had: what is `stored` is damaged, or of a newer format.
+    """
 
     history: ContactHistory
     version: int
     replies: dict[str, bytes]
+    fault: StateError | None = None
+    stored: bytes = b""
 
 
 @dataclass(slots=True)
 class Change:
-    """What a contact is to become. `version` is the one that was read; `replies`, by call id, are newly decided."""
+    """What a contact is to become. `version` is the one that was read; `replies`, by call id, are newly decided.
+
+    `age_ms` is how long ago it was news: of so much less is the time that it is kept. `replaces` is the damaged
+    value that was read, if it takes the place of one; `version` is then any that no earlier state has had.
+    """
 
     contact_id: str
     version: int
     history: ContactHistory
     replies: dict[str, bytes]
+    age_ms: int = 0
+    replaces: bytes | None = None
 
 
 class RedisContactStore:
@@ -69,38 +92,117 @@ class RedisContactStore:
     Every method passes on the errors of the connection as those of redis-py. All effects are safe to apply twice.
     """
 
-    def __init__(self, client: Client, *, buckets: int, retention_s: int, reply_retention_s: int) -> None:
-        """Take a connected client, and for how long contacts and replies are kept after they are written."""
-        self._client = client
+    def __init__(self, commands: Commands, *, buckets: int, retention_s: int, reply_retention_s: int) -> None:
+        """Take the way to Redis, and for how long contacts and replies are kept after they are written."""
+        self._commands = commands
         self._buckets = buckets
         self._retentions_ms = (retention_s * 1_000, reply_retention_s * 1_000)
+        self._guards = Guards()
+
+    @property
+    def retentions_ms(self) -> tuple[int, int]:
+        """For how long contacts and replies are kept after they are written."""
+        return self._retentions_ms
+
+    def guard(self, guards: Mapping[int, Mapping[int, Guard]]) -> None:
+        """Say what the buckets must show from now on, by partition index and bucket."""
+        self._guards.replace(guards)
+
+    def buckets_of(self, index: int, partitions: int) -> range:
+        """The buckets that hold the contacts of a partition index."""
+        return buckets_of(index, partitions=partitions, buckets=self._buckets)
+
+    def bucket_of(self, contact_id: str) -> int:
+        """The bucket that holds a contact."""
+        return bucket_of(contact_id, self._buckets)
 
     async def read(self, calls: Mapping[str, Collection[str]]) -> dict[str, Snapshot]:
         """What is known of each contact, and the stored replies of the calls named: `calls` has call ids by contact.
 
-        Raises `StateError` if the state of one of them is damaged or newer than this program.
+        Raises `StateLostError` if a bucket that was read does not show what it must.
         """
         parts = self._by_bucket((contact_id, (contact_id, call_ids)) for contact_id, call_ids in calls.items())
-        values = _without_errors(await self._send([_read_command(bucket, part) for bucket, part in parts.items()]))
-        return {
-            contact_id: snapshot
-            for (bucket, part), stored in zip(parts.items(), values, strict=True)
-            for contact_id, snapshot in _snapshots(bucket, part, iter(stored))
-        }
+        commands = [_read_command(bucket, self._guards.of(bucket), part) for bucket, part in parts.items()]
+        values = await self._commands.send(commands)
+        lost: set[int] = set()
+        snapshots: dict[str, Snapshot] = {}
+        for (bucket, part), stored in zip(parts.items(), values, strict=True):
+            guards = len(self._guards.of(bucket))
+            lost |= self._guards.see(bucket, stored[:guards])
+            snapshots |= _snapshots(part, iter(stored[guards:]))
+        if lost:
+            raise StateLostError(lost)
+        return snapshots
 
-    async def write(self, changes: Sequence[Change]) -> set[str]:
+    async def write(self, changes: Sequence[Change], marks: Mapping[int, Mark | bytes]) -> set[str]:
         """Write the changes, one a contact; give the contacts that another changed since they were read.
 
         Of such a contact nothing is written, neither state nor replies; the others are not touched by its loss.
         A loser may also be a contact whose write arrived while its answer was lost: read again, it has the replies.
+        With the changes go the `marks`, by partition index, into every bucket that is guarded for it: marks, or
+        what is to stand in their place for now.
+        Raises `StateLostError` if a bucket does not show what it must: then nothing is written to that bucket.
         """
         parts = self._by_bucket((change.contact_id, change) for change in changes)
-        losers = await self._run_script([self._arguments(bucket, part) for bucket, part in parts.items()])
-        return {
-            part[position - 1].contact_id
-            for part, positions in zip(parts.values(), losers, strict=True)
-            for position in positions
-        }
+        for bucket in self._guards.buckets(marks):
+            parts.setdefault(bucket, [])
+        self._guards.announce(marks)
+        commands = [self._write_command(bucket, part, marks) for bucket, part in parts.items()]
+        lost: set[int] = set()
+        losers: set[str] = set()
+        for (bucket, part), positions in zip(parts.items(), await self._commands.run(_WRITE, commands), strict=True):
+            guarded = self._guards.of(bucket)
+            if positions is None:
+                lost.update(guarded)
+                continue
+            losers.update(part[position - 1].contact_id for position in positions)
+            self._guards.written(bucket, marks)
+        if lost:
+            raise StateLostError(lost)
+        return losers
+
+    async def marks_of(self, places: Collection[Place]) -> dict[Place, bytes | None]:
+        """What stands where the marks are, by partition index and bucket."""
+        places = list(places)
+        # Not GET, which fails on what is not a string; to MGET that is absent, as it is to the script.
+        values = await self._commands.send([("MGET", mark_key(bucket, index)) for index, bucket in places])
+        return {place: mark for place, [mark] in zip(places, values, strict=True)}
+
+    async def set_marks(self, marks: Mapping[Place, bytes]) -> None:
+        """Set what stands where the marks are, whatever stood there."""
+        commands = [("SET", mark_key(bucket, index), mark) for (index, bucket), mark in marks.items()]
+        await self._commands.send(commands)
+
+    async def forget(
+        self, places: Collection[Place], token: bytes, partitions: int, going_on: Callable[[], None]
+    ) -> None:
+        """Remove the contacts of these partition indexes from these buckets, with their replies.
+
+        It looks at every key there is, which takes about a second per million, and calls `going_on` meanwhile.
+        Raises `StateLostError` if `token` does not stand where the marks of the places are: another took them over.
+        """
+        found: defaultdict[Place, list[bytes]] = defaultdict(list)
+        wanted, count = frozenset(places), 0
+        async for key in self._commands.scan("outbound:{*"):
+            owner = owner_of(key)
+            place = (bucket_of(owner.contact_id, partitions), owner.bucket) if owner else None
+            if place in wanted:
+                found[place].append(key)
+                count += 1
+            if count == SCAN_COUNT:
+                await self._remove(found, token)
+                found.clear()
+                count = 0
+            going_on()
+        await self._remove(found, token)
+
+    async def _remove(self, found: Mapping[Place, Sequence[bytes]], token: bytes) -> None:
+        commands: list[Command] = [
+            (1 + len(keys), mark_key(bucket, index), *keys, token) for (index, bucket), keys in found.items()
+        ]
+        removed = await self._commands.run(_FORGET, commands)
+        if lost := {index for (index, _), count in zip(found, removed, strict=True) if count is None}:
+            raise StateLostError(lost)
 
     async def replies_of(self, contact_id: str) -> dict[str, bytes]:
         """All replies of the contact that are still kept, by call id, in the order of the ids.
@@ -108,28 +210,21 @@ class RedisContactStore:
         An operator's tool: it looks at every key of the contact's node, which takes about a second per million.
         """
         prefix = reply_prefix(bucket_of(contact_id, self._buckets), contact_id)
-        found = self._client.scan_iter(
-            match=_GLOB.sub(r"\\\1", prefix) + "*", count=_SCAN_COUNT, **self._node_of(prefix)
-        )
-        with _one_kind_of_outage():
-            keys = sorted({key async for key in found})  # a scan may name a key twice
+        found = self._commands.scan(_GLOB.sub(r"\\\1", prefix) + "*", beside=prefix)
+        keys = sorted({key async for key in found})
         if not keys:
             return {}
-        [values] = _without_errors(await self._send([("MGET", *keys)]))
+        [values] = await self._commands.send([("MGET", *keys)])
         start = len(prefix.encode())
         return {key[start:].decode(): value for key, value in zip(keys, values, strict=True) if value is not None}
 
     async def ping(self) -> None:
         """Return if Redis answers: the server, or every primary of the cluster."""
-        with _one_kind_of_outage():
-            if isinstance(self._client, RedisCluster):
-                await self._client.ping(target_nodes=RedisCluster.PRIMARIES)
-            else:
-                await self._client.ping()
+        await self._commands.ping()
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        await self._commands.close()
 
     def _by_bucket(self, items: Iterable[tuple[str, T]]) -> dict[int, list[T]]:
         """Items of contacts, each given with the contact's id, by the contact's bucket."""
@@ -138,44 +233,20 @@ class RedisContactStore:
             parts[bucket_of(contact_id, self._buckets)].append(item)
         return parts
 
-    def _arguments(self, bucket: int, changes: Sequence[Change]) -> Command:
-        """What follows the script in the command that writes the changes of one bucket; see `write.lua`."""
-        keys: list[str] = []
-        values: list[bytes | int] = [*self._retentions_ms]
+    def _write_command(self, bucket: int, changes: Sequence[Change], marks: Mapping[int, Mark | bytes]) -> Command:
+        """What follows the script in the command that writes to one bucket; see `write.lua`."""
+        guards = self._guards.of(bucket)
+        keys = [mark_key(bucket, index) for index in guards]
+        values: list[bytes | int] = [len(guards), *self._retentions_ms]
+        for index, guard in guards.items():
+            values += _guard_arguments(guard, marks.get(index))
         for change in changes:
             keys.append(contact_key(bucket, change.contact_id))
             keys += [reply_key(bucket, change.contact_id, call_id) for call_id in change.replies]
-            values += (head(change.version), encode(change.history, change.version + 1), len(change.replies))
-            values += change.replies.values()
+            read = head(change.version) if change.replaces is None else change.replaces
+            value = encode(change.history, change.version + 1)
+            values += (read, value, change.age_ms, len(change.replies), *change.replies.values())
         return (len(keys), *keys, *values)
-
-    async def _run_script(self, arguments: Sequence[Command]) -> list[Any]:
-        """Run the script with each of the arguments. A server that does not know it yet is sent its text."""
-        answers = await self._send([("EVALSHA", _SCRIPT_SHA, *each) for each in arguments])
-        missing = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-        again = await self._send([("EVAL", _SCRIPT, *arguments[index]) for index in missing])
-        for index, answer in zip(missing, again, strict=True):
-            answers[index] = answer
-        return _without_errors(answers)
-
-    async def _send(self, commands: Sequence[Command]) -> list[Any]:
-        """Send the commands in one go, to each node its own; give the answers in order, errors among them.
-
-        This is the one place where commands on contacts leave.
-        """
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        with _one_kind_of_outage():
-            # Errors are taken as answers: if redis-py raises them it quotes the keys, which are personal data.
-            answers: list[Any] = await pipeline.execute(raise_on_error=False)
-        return answers
-
-    def _node_of(self, key: str) -> dict[str, Any]:
-        """The keyword argument that directs a scan to the node of the key."""
-        if isinstance(self._client, RedisCluster):
-            return {"target_nodes": self._client.get_node_from_key(key)}
-        return {}
 
 
 async def connect(  # noqa: PLR0913 - all that the configuration says of Redis
@@ -194,48 +265,37 @@ async def connect(  # noqa: PLR0913 - all that the configuration says of Redis
     `timeout_s` is for connecting and for each answer. Raises `RedisUnavailableError`.
     """
     client = await open_client(url, username=username, password=password, ca_file=ca_file, timeout_s=timeout_s)
-    return RedisContactStore(client, buckets=buckets, retention_s=retention_s, reply_retention_s=reply_retention_s)
+    return RedisContactStore(
+        Commands(client), buckets=buckets, retention_s=retention_s, reply_retention_s=reply_retention_s
+    )
 
 
-def _read_command(bucket: int, part: Sequence[tuple[str, Collection[str]]]) -> Command:
-    keys = []
+def _guard_arguments(guard: Guard, new: Mark | bytes | None) -> tuple[bytes | int, ...]:
+    written = new.encode() if isinstance(new, Mark) else new or b""
+    if isinstance(guard, Token):
+        return (guard.stands, _NEVER, _NEVER, written)
+    return (b"" if guard == NOTHING else _NOT_STORED, guard.requests, guard.outcomes, written)
+
+
+def _read_command(bucket: int, guards: Iterable[int], part: Sequence[tuple[str, Collection[str]]]) -> Command:
+    keys = [mark_key(bucket, index) for index in guards]
     for contact_id, call_ids in part:
         keys.append(contact_key(bucket, contact_id))
         keys += [reply_key(bucket, contact_id, call_id) for call_id in call_ids]
     return ("MGET", *keys)
 
 
-def _snapshots(
-    bucket: int, part: Sequence[tuple[str, Collection[str]]], stored: Iterator[bytes | None]
-) -> Iterator[tuple[str, Snapshot]]:
-    """The snapshots of one bucket, from what is stored under the keys of `_read_command`, in their order."""
+def _snapshots(part: Sequence[tuple[str, Collection[str]]], stored: Iterator[bytes | None]) -> dict[str, Snapshot]:
+    """The snapshots of one bucket, from what is stored under the keys of its contacts, in their order."""
+    snapshots = {}
     for contact_id, call_ids in part:
+        value = next(stored)
+        replies = zip(call_ids, islice(stored, len(call_ids)), strict=True)
+        found = {call_id: reply for call_id, reply in replies if reply is not None}
         try:
-            history, version = decode(next(stored))
-        except StateError as error:
-            raise type(error)(f"the state of a contact in bucket {bucket} cannot be used: {error}") from error
-        found = zip(call_ids, islice(stored, len(call_ids)), strict=True)
-        yield (
-            contact_id,
-            Snapshot(history, version, {call_id: reply for call_id, reply in found if reply is not None}),
-        )
-
-
-@contextmanager
-def _one_kind_of_outage() -> Iterator[None]:
-    """A cluster of which no node answers, or not all slots have one, fails like one server that does not answer.
-
-    redis-py has another error for it, which is not even one of its `RedisError`.
-    """
-    try:
-        yield
-    except RedisClusterException as error:
-        raise RedisConnectionError("Redis Cluster cannot be reached, or not all of it") from error
-
-
-def _without_errors(answers: list[Any]) -> list[Any]:
-    """The answers; raises the first error among them."""
-    for answer in answers:
-        if isinstance(answer, Exception):
-            raise answer
-    return answers
+            history, version = decode(value)
+        except StateError as fault:
+            snapshots[contact_id] = Snapshot(ContactHistory(), 0, found, fault, value or b"")
+        else:
+            snapshots[contact_id] = Snapshot(history, version, found)
+    return snapshots

@@ -18,8 +18,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from worker.stream.connection import KafkaConnection
 from worker.stream.lane import Lane
-from worker.stream.records import SourceRecord
-from worker.stream.replies import PublishedOffsets, published_offsets
+from worker.stream.records import Assignment, SourceRecord
 from worker.stream.topics import CallTopics
 
 MAX_BATCH: Final = 2_000
@@ -42,13 +41,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
     """A member of the consumer group."""
 
     def __init__(self, connection: KafkaConnection, topics: CallTopics, group_id: str, session_timeout_ms: int) -> None:
-        self._connection = connection
         self._topics = topics
         self._inputs = topics.inputs
         self._lanes: dict[int, Lane] = {}
         self._paused: set[TopicPartition] = set()
-        self._published: PublishedOffsets = {}
-        self._to_take_over: set[int] = set()
+        self._assignment: Assignment | None = None
+        self._is_served = False
+        self._in_hand: Sequence[SourceRecord] = ()
         self._nothing_in_hand = asyncio.Event()
         self._nothing_in_hand.set()
         self._assigned = asyncio.Event()
@@ -88,7 +87,33 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
     @property
     def is_assigned(self) -> bool:
         """Whether the group gave this replica its partitions, which may be none, and it has taken them over."""
-        return self._assigned.is_set() and not self._to_take_over
+        return self._assigned.is_set() and self._is_served
+
+    @property
+    def assignment(self) -> Assignment | None:
+        """What the group gave this replica; `None` while that is being decided."""
+        return self._assignment
+
+    def serve(self, assignment: Assignment) -> None:
+        """Let the records of the assignment be handed out, if it still is the one: its partitions are taken over."""
+        if assignment is self._assignment:
+            self._is_served = True
+
+    def start_over(self) -> None:
+        """Take back the batch in hand and all that was fetched, as if the group had just given the partitions."""
+        assignment = self._assignment
+        for tp in self._consumer.assignment():
+            lane = self._lanes.get(tp.partition)
+            back = [record.offset for record in self._in_hand if (record.topic, record.partition) == tp]
+            first = back[0] if back else lane.first_offset(tp.topic) if lane else None
+            if first is not None:
+                self._consumer.seek(tp, first)
+        self._consumer.resume(*self._paused)
+        self._paused, self._is_served = set(), False
+        if assignment is not None:
+            self._lanes = {index: Lane(self._inputs) for index in assignment.indexes}
+            self._assignment = Assignment(*assignment)
+        self._let_go()
 
     @property
     def waits_exceeded(self) -> int:
@@ -104,10 +129,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
                 lags[tp.topic, tp.partition] = max(0, end - position) + lane.backlog(tp.topic)
         return lags
 
-    def was_published(self, record: SourceRecord) -> bool:
-        """Whether the reply to the record was in the log already when this replica took the partition over."""
-        return record.offset <= self._published.get((record.topic, record.partition), -1)
-
     async def fetch(self) -> list[SourceRecord]:
         """Fetch the next batch, in the order of handling within each partition index.
 
@@ -118,13 +139,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._assigned.wait(), _POLL_MS / 1_000)
             return []
-        await self._take_over()
         await self._fill(timeout_ms=0)  # what has come is taken in first, so that no partition waits for another's
         batch = self._take()
         if not batch:
             await self._wait()
             batch = self._take()
         if batch:
+            self._in_hand = batch
             self._nothing_in_hand.clear()
         return batch
 
@@ -137,6 +158,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             # The group gave the partitions away while the batch was in hand. All of it is stored and published;
             # the next owner reads it again, finds the decisions, and knows from the log that they are out.
             log.warning("commit_superseded", partitions=_indexes(offsets))
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._in_hand = ()
         self._nothing_in_hand.set()
 
     # The group, called by aiokafka's coordinator. It swallows what these raise: they must not do I/O.
@@ -145,26 +170,22 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         """Give up every partition, once the batch in hand is committed."""
         self._assigned.clear()
         await self._nothing_in_hand.wait()
+        self._assignment, self._is_served = None, False
         self._waits_exceeded = self.waits_exceeded
         # Replaced, not emptied: who still waits for an answer about the old lanes sees that they are not the lanes.
-        self._lanes, self._paused, self._published, self._to_take_over = {}, set(), {}, set()
+        self._lanes, self._paused = {}, set()
         if revoked:
             log.info("partitions_revoked", partitions=_indexes(revoked))
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Note the partitions; the next fetch takes them over before it hands out any record of theirs."""
-        self._to_take_over = set(_indexes(assigned))
-        self._lanes = {index: Lane(self._inputs) for index in self._to_take_over}
+        """Note the partitions. No record of theirs is handed out before they are taken over."""
+        count = len(self._consumer.partitions_for_topic(self._topics.call_requested) or assigned)
+        self._assignment, self._is_served = Assignment(frozenset(_indexes(assigned)), count), False
+        self._lanes = {index: Lane(self._inputs) for index in self._assignment.indexes}
         self._assigned.set()
         log.info("partitions_assigned", partitions=_indexes(assigned))
 
     # Filling the lanes
-
-    async def _take_over(self) -> None:
-        while taking := self._to_take_over:
-            published = await published_offsets(self._connection, self._topics.number_assigned, taking)
-            if taking is self._to_take_over:  # the group may have moved on meanwhile
-                self._published, self._to_take_over = published, set()
 
     async def _wait(self) -> None:
         """Wait for what may let something go: an answer about the end of a log, or records."""

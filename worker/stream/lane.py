@@ -53,6 +53,11 @@ class Lane:
         """Records of the topic that are fetched and not handled."""
         return len(self._sides[topic].waiting)
 
+    def first_offset(self, topic: str) -> int | None:
+        """The offset of the first record of the topic that is fetched and not handled; `None` if there is none."""
+        waiting = self._sides[topic].waiting
+        return waiting[0].record.offset if waiting else None
+
     def unknown(self) -> list[str]:
         """Topics whose log end decides what may be handled next, and was not asked for yet."""
         head_at_s = self._oldest_head_fetched_at_s()

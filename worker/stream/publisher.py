@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.structs import RecordMetadata
 
 from schemas import headers
 from worker.stream.connection import KafkaConnection
@@ -68,8 +69,10 @@ class Publisher:
             producer, self._producer = self._producer, None
             await producer.stop()
 
-    async def publish(self, outbox: Outbox) -> None:
+    async def publish(self, outbox: Outbox) -> dict[int, int]:
         """Publish all of the outbox; an entry leaves it when the brokers have acknowledged it.
+
+        Gives the offsets that follow what was sent, by index of the output partitions, where the brokers said so.
 
         Raises the first `KafkaError`. What is left in the outbox then may or may not be in the log: a second
         call reads in the log which replies are, and sends the others with a new producer, since a failed record
@@ -80,7 +83,7 @@ class Publisher:
                 await self.start()
                 await self._drop_published(outbox)
             await self._publish_dead_letters(outbox)
-            await self._publish_replies(outbox)
+            return await self._publish_replies(outbox)
         except KafkaError:
             await self.stop()
             raise
@@ -89,13 +92,9 @@ class Publisher:
         indexes = {reply.request.partition for reply in outbox.replies}
         last = TAIL_RECORDS + len(outbox.replies)
         published = await published_replies(self._connection, self._topics.number_assigned, indexes, last=last)
-        outbox.replies = [
-            reply
-            for reply in outbox.replies
-            if (source_of(reply.request.topic, reply.request.offset), reply.value) not in published
-        ]
+        outbox.replies = [reply for reply in outbox.replies if (source_of(reply.request), reply.value) not in published]
 
-    async def _publish_replies(self, outbox: Outbox) -> None:
+    async def _publish_replies(self, outbox: Outbox) -> dict[int, int]:
         by_partition: defaultdict[int, list[OutgoingReply]] = defaultdict(list)
         for reply in outbox.replies:
             by_partition[reply.request.partition].append(reply)
@@ -106,14 +105,19 @@ class Publisher:
             ),
             return_exceptions=True,
         )
-        left, errors = [], []
-        for replies, error in zip(by_partition.values(), results, strict=True):
-            if error is not None:
+        left: list[OutgoingReply] = []
+        errors: list[BaseException] = []
+        ends: dict[int, int] = {}
+        for (index, replies), result in zip(by_partition.items(), results, strict=True):
+            if isinstance(result, BaseException):
                 left += replies
-                errors.append(error)
+                errors.append(result)
+            elif result is not None:
+                ends[index] = result
         outbox.replies = left
         for error in errors:
             raise error
+        return ends
 
     async def _publish_dead_letters(self, outbox: Outbox) -> None:
         if not outbox.dead_letters:
@@ -130,14 +134,17 @@ class Publisher:
         )
         outbox.dead_letters = []
 
-    async def _publish_partition(self, topic: str, index: int, records: Iterable[Outgoing]) -> None:
-        """Send the records in order, in as few batches as hold them, and wait for the acknowledgements."""
+    async def _publish_partition(self, topic: str, index: int, records: Iterable[Outgoing]) -> int | None:
+        """Send the records in order, in as few batches as hold them, and wait for the acknowledgements.
+
+        Gives the offset that follows the last one, if the broker says so: to a batch that it has already it does not.
+        """
         producer = self._running
         if index not in await self._partitions(topic):
             # The partition was added a moment ago, and the producer has yet to hear of it.
             await producer.client.force_metadata_update()
             raise UnknownTopicOrPartitionError(f"{topic} has no partition {index} yet")
-        acknowledgements: list[Awaitable[object]] = []
+        acknowledgements: list[Awaitable[RecordMetadata]] = []
         batch = producer.create_batch()
         for key, value, described in records:
             if batch.append(timestamp=None, key=key, value=value, headers=described) is None:
@@ -147,7 +154,8 @@ class Publisher:
                 batch.append(timestamp=None, key=key, value=value, headers=described)  # the first always fits
         batch.close()
         acknowledgements.append(await producer.send_batch(batch, topic, partition=index))
-        await asyncio.gather(*acknowledgements)
+        *_, last = await asyncio.gather(*acknowledgements)
+        return last.offset + batch.record_count() if last.offset >= 0 else None
 
     async def _partitions(self, topic: str) -> Collection[int]:
         partitions: Collection[int] = await self._running.partitions_for(topic)
@@ -160,8 +168,7 @@ class Publisher:
 
 
 def _reply_record(reply: OutgoingReply) -> Outgoing:
-    source = source_of(reply.request.topic, reply.request.offset)
-    return Outgoing(reply.key, reply.value, [(headers.SOURCE, source)])
+    return Outgoing(reply.key, reply.value, [(headers.SOURCE, source_of(reply.request))])
 
 
 def _fitting(letter: DeadLetter, max_bytes: int) -> Outgoing:

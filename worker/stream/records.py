@@ -23,6 +23,13 @@ class SourceRecord(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...  # noqa: D102
 
 
+class Assignment(NamedTuple):
+    """The partition indexes that the group gave this replica, of how many. Another assignment is another object."""
+
+    indexes: frozenset[int]
+    partitions: int
+
+
 class OutgoingReply(NamedTuple):
     """A reply, and the request record that it answers: it goes to the partition with that record's index.
 

@@ -1,18 +1,19 @@
-"""The topic of replies, read back: by a replica that takes partitions over, and by `explain`.
+"""The topic of replies, read back: by a replica that takes partitions over, by a rebuild, and by `explain`.
 
-Every reply carries the topic and offset of the request that it answers. A request at or below the largest one
-that was published, and whose decision is stored, has been answered.
+Every reply says which request record it answers. A request at or below the largest one that was published, and
+whose decision is stored, has been answered.
 """
 
+import re
 from collections.abc import Collection
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka.errors import KafkaError
-from aiokafka.structs import ConsumerRecord
 
 from schemas.headers import SOURCE
 from worker.stream.connection import KafkaConnection
 from worker.stream.reader import read_to_end
+from worker.stream.records import SourceRecord
 from worker.stream.topics import require_topic
 
 PublishedOffsets = dict[tuple[str, int], int]
@@ -21,10 +22,26 @@ PublishedOffsets = dict[tuple[str, int], int]
 TAIL_RECORDS: Final = 1_000
 """How far back to look: a replica that woke up late may have repeated older replies at the very end."""
 
+_SOURCE: Final = re.compile(rb"([^:]+):([0-9]{1,18}):(-?[0-9]{1,18})")
 
-def source_of(topic: str, offset: int) -> bytes:
+
+class Source(NamedTuple):
+    """The request record that a reply answers; its partition index is the reply's own."""
+
+    topic: str
+    offset: int
+    timestamp: int
+
+
+def source_of(request: SourceRecord) -> bytes:
     """The value of the header that names the request a reply answers."""
-    return f"{topic}:{offset}".encode()
+    return b"%b:%d:%d" % (request.topic.encode(), request.offset, request.timestamp)
+
+
+def read_source(reply: SourceRecord) -> Source | None:
+    """The request that a reply answers; `None` if it does not say."""
+    match = _SOURCE.fullmatch(dict(reply.headers).get(SOURCE) or b"")
+    return Source(match[1].decode("utf-8", "replace"), int(match[2]), int(match[3])) if match else None
 
 
 async def published_offsets(
@@ -33,8 +50,15 @@ async def published_offsets(
     """Learn from the tail of the output partitions what was answered. Raises aiokafka's `KafkaError`."""
     published: PublishedOffsets = {}
     async for reply in read_to_end(connection, number_assigned, partitions, last=TAIL_RECORDS):
-        _note(published, reply)
+        note_published(published, reply)
     return published
+
+
+def note_published(published: PublishedOffsets, reply: SourceRecord) -> None:
+    """Take in which request a reply answers."""
+    if (source := read_source(reply)) is not None:
+        key = source.topic, reply.partition
+        published[key] = max(published.get(key, -1), source.offset)
 
 
 async def published_replies(
@@ -57,11 +81,3 @@ async def replies_to(connection: KafkaConnection, number_assigned: str, contact_
         return [r.value async for r in read_to_end(connection, number_assigned) if r.key == key]
     except KafkaError as error:
         raise connection.unavailable(error) from error
-
-
-def _note(published: PublishedOffsets, reply: ConsumerRecord) -> None:
-    source = dict(reply.headers).get(SOURCE) or b""
-    topic, separator, offset = source.decode("utf-8", "replace").rpartition(":")
-    if separator and offset.isdecimal():
-        key = topic, reply.partition
-        published[key] = max(published.get(key, -1), int(offset))

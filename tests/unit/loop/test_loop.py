@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -10,11 +10,17 @@ import pytest
 from schemas.settings import NumberSettings, ProjectSettings
 from tests.unit.loop.test_reading import REQUEST, Record
 from worker.loop.loop import Loop
+from worker.loop.recovery import Recollection
 from worker.loop.report import BatchReport
+from worker.loop.takeover import TakeOver
 from worker.selection.history import ContactHistory
 from worker.selection.routing import Project, Routing
-from worker.state.store import Change, Snapshot
-from worker.stream.records import Outbox, SourceRecord
+from worker.state.marks import Guard, Mark
+from worker.state.store import Change, NewerFormatError, Place, Snapshot, StateError, StateLostError
+from worker.stream.call_logs import Standing
+from worker.stream.records import Assignment, Outbox, SourceRecord
+from worker.stream.replies import PublishedOffsets
+from worker.stream.topics import CallTopics
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 NUMBERS = ("+358912345671", "+358912345672")
@@ -37,6 +43,12 @@ class World:
         self.first: list[Change] = []
         """Changes that another replica makes just before the next write."""
         self.out_already: set[int] = set()
+        self.losing: list[str] = []
+        """Steps at which Redis turns out to have lost something."""
+        self.faults: dict[str, StateError] = {}
+        self.marks: list[dict[int, Mark | bytes]] = []
+        self.guards: Mapping[int, Mapping[int, Guard]] = {}
+        self.assignment = Assignment(frozenset([0]), 1)
         self.reports: list[BatchReport] = []
         self.version = 1
         self.routings = 0
@@ -51,28 +63,72 @@ class World:
         self._step("fetch")
         return list(self.batches.pop(0)) if self.batches else []
 
-    def was_published(self, record: SourceRecord) -> bool:
-        return record.offset in self.out_already
+    def serve(self, assignment: Assignment) -> None:
+        assert assignment is self.assignment
+
+    def start_over(self) -> None:
+        self._step("start over")
+        self.assignment = Assignment(*self.assignment)
+
+    async def standings(self, indexes: Collection[int]) -> tuple[dict[int, Standing], PublishedOffsets]:
+        self._step("look at the logs")
+        published = {("call-requested", 0): max(self.out_already, default=-1)}
+        return {index: Standing(Mark(), Mark(9, 9, 9)) for index in indexes}, published
+
+    def recall(self, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> Recollection:
+        raise AssertionError(starts, ends)  # nothing is lost when it is looked for
+
+    retentions_ms = (1, 1)
+
+    def buckets_of(self, index: int, partitions: int) -> range:
+        return range(index, 2, partitions)
+
+    def bucket_of(self, contact_id: str) -> int:
+        raise AssertionError(contact_id)
+
+    async def marks_of(self, places: Collection[Place]) -> dict[Place, bytes | None]:
+        return dict.fromkeys(places)
+
+    async def set_marks(self, marks: Mapping[Place, bytes]) -> None:
+        raise AssertionError(marks)
+
+    async def forget(
+        self, places: Collection[Place], token: bytes, partitions: int, going_on: Callable[[], None]
+    ) -> None:
+        raise AssertionError(places, token, partitions, going_on)
+
+    def guard(self, guards: Mapping[int, Mapping[int, Guard]]) -> None:
+        self.guards = guards
 
     async def commit(self, batch: Sequence[SourceRecord]) -> None:
         self._step("commit")
         self.committed += batch
 
-    async def publish(self, outbox: Outbox) -> None:
+    async def publish(self, outbox: Outbox) -> Mapping[int, int]:
         self._step("publish")
         self.published += [reply.value for reply in outbox.replies]
+        return {0: len(self.published)}
 
     async def read(self, calls: Mapping[str, Collection[str]]) -> dict[str, Snapshot]:
         self._step("read")
+        self._find_lost()
         snapshots = {}
         for contact_id, call_ids in calls.items():
             history, version, replies = self.stored.get(contact_id, (ContactHistory(), 0, {}))
             kept = {call_id: replies[call_id] for call_id in call_ids if call_id in replies}
-            snapshots[contact_id] = Snapshot(history, version, kept)
+            fault = self.faults.get(contact_id)
+            snapshots[contact_id] = Snapshot(history, version, kept, fault)
         return snapshots
 
-    async def write(self, changes: Sequence[Change]) -> set[str]:
+    def _find_lost(self) -> None:
+        if self.steps[-1] in self.losing:
+            self.losing.remove(self.steps[-1])
+            raise StateLostError([0])
+
+    async def write(self, changes: Sequence[Change], marks: Mapping[int, Mark | bytes]) -> set[str]:
         self._step("write")
+        self._find_lost()
+        self.marks.append(dict(marks))
         while self.first:
             self._store(self.first.pop())
         return {change.contact_id for change in changes if not self._store(change)}
@@ -91,8 +147,18 @@ class World:
         return Routing(self.version, numbers=inventory, projects={"spring": Project(project, inventory)})
 
     def loop(self) -> Loop:
+        takeover = TakeOver(
+            topics=CallTopics(),
+            intake=self,
+            logs=self,
+            contacts=self,
+            now=lambda: NOW,
+            token=lambda: "token",
+            alive=lambda: None,
+        )
         return Loop(
             intake=self,
+            takeover=takeover,
             publisher=self,
             contacts=self,
             routing=self.routing,
@@ -116,7 +182,7 @@ def calls(values: Sequence[bytes]) -> list[str]:
 async def test_a_batch_is_stored_before_it_is_published_and_published_before_it_is_committed() -> None:
     world = World([[request("a")]])
     await world.loop().turn()
-    assert world.steps == ["fetch", "read", "write", "publish", "commit"]
+    assert world.steps == ["look at the logs", "fetch", "read", "write", "publish", "commit"]
     assert calls(world.published) == ["a"]
     assert len(world.committed) == 1
 
@@ -124,17 +190,18 @@ async def test_a_batch_is_stored_before_it_is_published_and_published_before_it_
 async def test_nothing_is_done_when_nothing_came() -> None:
     world = World([])
     await world.loop().turn()
-    assert world.steps == ["fetch"]
+    assert world.steps == ["look at the logs", "fetch"]
 
 
-async def test_a_batch_that_changes_nothing_is_only_committed() -> None:
+async def test_of_a_batch_that_changes_nothing_the_marks_are_written_and_the_offsets_committed() -> None:
     world = World([[request("a", offset=0)], [request("a", offset=0)]])
-    loop = world.loop()
-    await loop.turn()
+    await world.loop().turn()
     world.steps.clear()
     world.out_already = {0}
-    await loop.turn()
-    assert world.steps == ["fetch", "read", "commit"]
+    await world.loop().turn()  # another replica
+    assert world.steps == ["look at the logs", "fetch", "read", "write", "commit"]
+    assert world.marks[-1] == {0: Mark(1, 0, 0)}
+    assert len(world.published) == 1
     assert world.reports[-1].not_repeated == 1
 
 
@@ -188,7 +255,7 @@ async def test_a_conflict_at_one_contact_keeps_the_order_of_the_replies() -> Non
     world.first = [Change("contact-1", 0, ContactHistory(), {})]
     await world.loop().turn()
     assert calls(world.published) == ["a", "b", "c", "d"]
-    assert world.steps == ["fetch", "read", "write", "read", "write", "publish", "commit"]
+    assert world.steps == ["look at the logs", "fetch", "read", "write", "read", "write", "publish", "commit"]
 
 
 async def test_the_settings_are_the_same_for_all_of_a_batch_conflicts_included() -> None:
@@ -216,11 +283,59 @@ async def test_the_loop_stops_after_the_batch_in_hand() -> None:
     loop = world.loop()
     original = world.publish
 
-    async def publish_and_stop(outbox: Outbox) -> None:
+    async def publish_and_stop(outbox: Outbox) -> Mapping[int, int]:
         stop.set()
-        await original(outbox)
+        return await original(outbox)
 
     world.publish = publish_and_stop  # type: ignore[method-assign]
     await loop.run(stop)
     assert calls(world.published) == ["a"]
     assert len(world.committed) == 1
+
+
+async def test_a_mark_says_how_far_requests_and_outcomes_were_handled_and_which_replies_are_out() -> None:
+    outcome = {"type": "call-outcome", "outcome": "busy", "occurred_at": "2026-11-24T08:00:00Z"}
+    end = Record(json.dumps({**REQUEST, "call_id": "a", **outcome}).encode(), "call-outcome", offset=6)
+    world = World([[request("a", offset=4)], [end], [request("b", offset=5), request("c", offset=6)]])
+    loop = world.loop()
+    for _ in range(3):
+        await loop.turn()
+    assert world.marks == [{0: Mark(5, 0, 0)}, {0: Mark(5, 7, 1)}, {0: Mark(7, 7, 1)}]
+
+
+@pytest.mark.parametrize("step", ["read", "write"])
+async def test_a_loss_that_shows_before_a_batch_is_written_lets_nothing_out_and_all_starts_over(step: str) -> None:
+    world = World([[request("a")]])
+    world.losing = [step]
+    loop = world.loop()
+    await loop.turn()
+    assert world.steps[-2:] == [step, "start over"]
+    assert (world.published, world.committed, world.reports) == ([], [], [])
+    world.batches = [[request("a")]]
+    await loop.turn()
+    assert world.steps[-6:] == ["look at the logs", "fetch", "read", "write", "publish", "commit"]
+
+
+async def test_who_has_state_of_a_newer_format_is_left_alone_and_answered_and_nobody_else() -> None:
+    outcome = {"type": "call-outcome", "outcome": "busy", "occurred_at": "2026-11-24T08:00:00Z"}
+    end = Record(json.dumps({**REQUEST, "call_id": "x", "contact_id": "new", **outcome}).encode(), offset=1)
+    world = World([[request("a", "new"), end, request("b", "contact-2")]])
+    world.faults = {"new": NewerFormatError("it is of format 7")}
+    letters = []
+    original = world.publish
+
+    async def publish(outbox: Outbox) -> Mapping[int, int]:
+        letters.extend(outbox.dead_letters)
+        return await original(outbox)
+
+    world.publish = publish  # type: ignore[method-assign]
+    await world.loop().turn()
+
+    assert calls(world.published) == ["a", "b"]
+    rejection = json.loads(world.published[0])
+    assert rejection["reason"] == "no_number_available"
+    assert "format 7" in rejection["detail"]
+    assert rejection["rejected_at"] == "2026-11-18T11:06:40Z"  # of the record alone, so that it is always the same
+    assert [(letter.stage, letter.record.offset) for letter in letters] == [("STATE", 0), ("STATE", 1)]
+    assert world.stored.keys() == {"contact-2"}
+    assert len(world.committed) == 3

@@ -192,8 +192,8 @@ def test_the_key_of_another_record_type_does_not_fit(record_type: str) -> None:
 def test_a_reply_names_the_record_it_answers_in_a_header(message: str) -> None:
     assert MESSAGES[message]["headers"]["required"] == ["outbound-source"]
     pattern = MESSAGES[message]["headers"]["properties"]["outbound-source"]["pattern"]
-    assert re.search(pattern, "eu.call_requested-2:0")
-    assert not re.search(pattern, "call-requested")
+    assert re.search(pattern, "eu.call_requested-2:0:1795507200000")
+    assert not re.search(pattern, "call-requested:0")
 
 
 def test_a_dead_letter_says_where_it_came_from_and_why_as_kafka_connect_does() -> None:

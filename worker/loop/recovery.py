@@ -1,0 +1,297 @@
+"""What Redis lost, taken from the logs again: chunk by chunk, in memory that stays flat, safe to begin anew."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Protocol
+
+from worker.loop.recalling import Memory, memories, rejected_calls, take_in
+from worker.selection.history import ContactHistory
+from worker.state.buckets import bucket_of
+from worker.state.marks import NOTHING, Guard, Mark, Token, decode_mark
+from worker.state.store import Change, Place, Snapshot
+from worker.stream.call_logs import Recalled, Standing
+
+
+class Recollection(Protocol):
+    """The logs, read once more, in the order in which they were handled."""
+
+    @property
+    def remaining(self) -> int:
+        """Offsets to go."""
+
+    @property
+    def missing(self) -> int:
+        """Records that the logs no longer hold, of those that were asked for."""
+
+    async def chunk(self) -> list[Recalled]:
+        """The next records; none at the end."""
+
+    async def close(self) -> None:
+        """Disconnect."""
+
+
+class LostContacts(Protocol):
+    """What a recovery needs of Redis."""
+
+    @property
+    def retentions_ms(self) -> tuple[int, int]:
+        """For how long contacts and replies are kept."""
+
+    def bucket_of(self, contact_id: str) -> int:
+        """The bucket that holds a contact."""
+
+    def guard(self, guards: Mapping[int, Mapping[int, Guard]]) -> None:
+        """Say what the buckets must show from now on, by partition index and bucket."""
+
+    async def set_marks(self, marks: Mapping[Place, bytes]) -> None:
+        """Set what stands where the marks are."""
+
+    async def forget(
+        self, places: Collection[Place], token: bytes, partitions: int, going_on: Callable[[], None]
+    ) -> None:
+        """Remove contacts and their replies, if the token stands where the marks are."""
+
+    async def read(self, calls: Mapping[str, Collection[str]]) -> dict[str, Snapshot]:
+        """What is known of each contact."""
+
+    async def write(self, changes: Sequence[Change], marks: Mapping[int, Mark | bytes]) -> set[str]:
+        """Write the changes and the marks; give the contacts that were changed by another since they were read."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Lost:
+    """What is missing, by partition index and bucket: all, or what came after a mark.
+
+    Of one index it is the same for all its buckets.
+    """
+
+    partitions: int
+    """How many partition indexes there are."""
+    wholly: set[Place]
+    since: dict[Place, Mark]
+
+    @property
+    def places(self) -> set[Place]:
+        """All places that lost something."""
+        return self.wholly | self.since.keys()
+
+    @property
+    def indexes(self) -> list[int]:
+        """Their partition indexes."""
+        return sorted({index for index, _ in self.places})
+
+    def starts(self) -> dict[int, Mark]:
+        """From where each index's logs must be read.
+
+        What a bucket held wholly may have come from any partition: before partitions were added, or with a
+        partitioner of the dialer's own.
+        """
+        if self.wholly:
+            return dict.fromkeys(range(self.partitions), NOTHING)
+        starts: dict[int, Mark] = {}
+        for (index, _), mark in self.since.items():
+            earlier = starts.get(index, mark)
+            starts[index] = Mark(*map(min, earlier, mark))
+        return starts
+
+    @classmethod
+    def among(cls, found: Mapping[Place, bytes | None], places: Iterable[Place], partitions: int) -> "Lost":
+        """Tell the two kinds apart by what stands where the marks are."""
+        places = list(places)
+        marks = {place: decode_mark(found[place]) for place in places}
+        wholly = {index for (index, _), mark in marks.items() if mark is None}
+        return cls(
+            partitions=partitions,
+            wholly={place for place in places if place[0] in wholly},
+            since={place: mark for place, mark in marks.items() if mark is not None and place[0] not in wholly},
+        )
+
+
+class Recovery:
+    """One recovery, from beginning to end. It may be given up at any step: the next one begins where it makes sense.
+
+    Where all is lost nothing is left of the contacts before they are built anew, and a token stands in place of the
+    mark, another after each chunk, so that nobody else can write there, nor what is built be lost unseen. Where only
+    the end is lost the marks go on with what is taken in.
+    """
+
+    def __init__(  # noqa: PLR0913 - what is lost, from where it comes, and where it goes
+        self,
+        *,
+        contacts: LostContacts,
+        lost: Lost,
+        standings: Mapping[int, Standing],
+        recollection: Recollection,
+        token: bytes,
+        now: Callable[[], datetime],
+        progress: Callable[[int], None],
+    ) -> None:
+        """Take the parts. `standings` are of every index that is read; `token` is one that no other recovery has."""
+        self._contacts = contacts
+        self._lost = lost
+        self._standings = standings
+        self._recollection = recollection
+        self._token = token
+        self._now = now
+        self._progress = progress
+        self._marks: dict[int, Mark] = {}
+        self._begun = False
+        self._chunks = 0
+        self._chunk: list[Recalled] = []
+        self._tried: dict[str, int] = {}
+        """Contacts of the chunk in hand, and the version that it was tried to write."""
+        self.records = 0
+        """Records read so far."""
+
+    async def step(self) -> bool:
+        """Take in the next chunk; say whether that was the last. After an error it can be asked again.
+
+        Raises `StateLostError` if another replica writes where this one does.
+        """
+        if not self._begun:
+            await self._begin()
+        if not self._chunk:
+            self._chunk = await self._recollection.chunk()
+        if not self._chunk:
+            done = {index: self._standings[index].done for index in self._lost.indexes}
+            await self._contacts.write([], done)
+            return True
+        await self._take_in(self._chunk)
+        self._chunks += 1
+        self.records += len(self._chunk)
+        self._progress(len(self._chunk))
+        self._chunk = []
+        return False
+
+    async def close(self) -> None:
+        """Stop reading the logs."""
+        await self._recollection.close()
+
+    async def _begin(self) -> None:
+        guards: dict[int, dict[int, Guard]] = {}
+        for index, bucket in self._lost.places:
+            token = self._token_after(0)
+            guards.setdefault(index, {})[bucket] = self._lost.since.get((index, bucket)) or Token(token, token)
+        if self._lost.wholly:
+            wholly, going_on = self._lost.wholly, partial(self._progress, 0)
+            await self._contacts.set_marks(dict.fromkeys(wholly, self._token_after(0)))
+            await self._contacts.forget(wholly, self._token_after(0), self._lost.partitions, going_on)
+        self._contacts.guard(guards)
+        self._begun = True
+
+    async def _take_in(self, chunk: Sequence[Recalled]) -> None:
+        marks = self._marks_after(chunk)
+        by_contact: dict[str, list[Memory]] = {}
+        for memory in memories(chunk):
+            if self._is_lost(memory):
+                by_contact.setdefault(memory.contact_id, []).append(memory)
+        to_write: dict[int, Mark | bytes] = {**marks}
+        to_write |= dict.fromkeys({index for index, _ in self._lost.wholly}, self._token_after(self._chunks + 1))
+        while by_contact or to_write:
+            changes = await self._changes(by_contact)
+            losers = await self._contacts.write(changes, to_write)
+            to_write = {}
+            by_contact = {contact_id: by_contact[contact_id] for contact_id in losers}
+        self._marks |= marks
+        self._tried.clear()
+
+    async def _changes(self, by_contact: Mapping[str, Sequence[Memory]]) -> list[Change]:
+        """What to write; without what an earlier try has written though its answer was lost."""
+        snapshots = await self._contacts.read({c: rejected_calls(of_contact) for c, of_contact in by_contact.items()})
+        changes = []
+        for contact_id, of_contact in by_contact.items():
+            snapshot = snapshots[contact_id]
+            # What cannot be read is left to who meets it in its turn: the end of the logs would not be all of it.
+            if snapshot.fault is None and self._tried.get(contact_id) != snapshot.version:
+                self._tried[contact_id] = snapshot.version + 1
+                changes.append(self._change(contact_id, of_contact, snapshot))
+        return changes
+
+    def _change(self, contact_id: str, of_contact: Sequence[Memory], snapshot: Snapshot) -> Change:
+        return recalled_change(
+            contact_id, of_contact, snapshot, now_ms=_ms(self._now()), retentions_ms=self._contacts.retentions_ms
+        )
+
+    def _is_lost(self, memory: Memory) -> bool:
+        """Whether the bucket of the contact no longer knows of it."""
+        record = memory.recalled.record
+        home = bucket_of(memory.contact_id, self._lost.partitions)
+        place = home, self._contacts.bucket_of(memory.contact_id)
+        if place in self._lost.wholly:
+            return True
+        mark = self._lost.since.get(place)
+        if mark is not None and home == record.partition:
+            return _is_beyond(mark, memory)
+        # A contact that comes on another partition than its own is looked after by the one that it comes on.
+        return home != record.partition and any(index == record.partition for index, _ in self._lost.since)
+
+    def _token_after(self, chunks: int) -> bytes:
+        return b"%b %d" % (self._token, chunks)
+
+    def _marks_after(self, chunk: Iterable[Recalled]) -> dict[int, Mark]:
+        """The marks of what lost its end, once the chunk is taken in."""
+        indexes = {index for index, _ in self._lost.since}
+        marks: dict[int, Mark] = {}
+        for record, is_reply, source in chunk:
+            index = record.partition
+            if index not in indexes:
+                continue
+            mark = marks.get(index) or self._marks.get(index, NOTHING)
+            if not is_reply:
+                mark = mark._replace(outcomes=record.offset + 1)
+            else:
+                answered = mark.requests if source is None else max(mark.requests, source.offset + 1)
+                mark = mark._replace(requests=answered, replies=record.offset + 1)
+            marks[index] = mark
+        return marks
+
+
+async def remember(
+    recollection: Recollection, contact_ids: Collection[str], progress: Callable[[int], None]
+) -> dict[str, list[Memory]]:
+    """All that the logs say of some contacts, in order. Closes the recollection."""
+    found: dict[str, list[Memory]] = {contact_id: [] for contact_id in contact_ids}
+    try:
+        while chunk := await recollection.chunk():
+            progress(len(chunk))
+            for memory in memories(chunk):
+                if memory.contact_id in found:
+                    found[memory.contact_id].append(memory)
+    finally:
+        await recollection.close()
+    return found
+
+
+def recalled_change(
+    contact_id: str,
+    of_contact: Sequence[Memory],
+    snapshot: Snapshot,
+    *,
+    now_ms: int,
+    retentions_ms: tuple[int, int],
+) -> Change:
+    """What a contact is to become by its memories, over what is stored; over nothing, if that is damaged."""
+    history = ContactHistory() if snapshot.fault else snapshot.history
+    replies = take_in(of_contact, history, snapshot.replies, replies_since_ms=now_ms - retentions_ms[1])
+    newest_ms = max((memory.recalled.record.timestamp for memory in of_contact), default=now_ms)
+    return Change(
+        contact_id,
+        now_ms if snapshot.fault else snapshot.version,  # no earlier state had that many versions
+        history,
+        replies,
+        age_ms=max(0, now_ms - newest_ms),
+        replaces=snapshot.stored if snapshot.fault else None,
+    )
+
+
+def _is_beyond(mark: Mark, memory: Memory) -> bool:
+    record, is_reply, source = memory.recalled
+    if not is_reply:
+        return record.offset >= mark.outcomes
+    return record.offset >= mark.replies if source is None else source.offset >= mark.requests
+
+
+def _ms(instant: datetime) -> int:
+    return int(instant.timestamp() * 1_000)

@@ -1,0 +1,232 @@
+"""The logs of calls as the memory of what was done: how far it got, and all of it once more, in order."""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from worker.state.marks import Mark
+from worker.stream.connection import KafkaConnection
+from worker.stream.records import SourceRecord
+from worker.stream.replies import PublishedOffsets, Source, published_offsets, read_source
+from worker.stream.topics import CallTopics
+
+CHUNK: Final = 2_000
+"""Records that are recalled at a time, at most."""
+
+_QUEUED: Final = 1_000
+"""Records of one partition that wait for their turn before it is read no further."""
+
+_FETCH_BYTES: Final = 64 * 1024
+"""Of one partition at a time: a rebuild reads all of them side by side, and its memory must stay flat."""
+
+_POLL_MS: Final = 500
+
+
+class Standing(NamedTuple):
+    """How far a partition index got."""
+
+    done: Mark
+    """What was handled for certain: committed, or answered in the log. `replies` is where the log of replies ends."""
+    ends: Mark
+    """Where the logs end."""
+
+
+class Recalled(NamedTuple):
+    """A reply or an outcome from the logs. `source` is the request that a reply answers, where it says so."""
+
+    record: SourceRecord
+    is_reply: bool
+    source: Source | None
+
+
+class CallLogs:
+    """The logs, as a member of the group sees them."""
+
+    def __init__(self, connection: KafkaConnection, topics: CallTopics, group_id: str) -> None:
+        self._connection = connection
+        self._topics = topics
+        self._group_id = group_id
+
+    async def standings(self, indexes: Collection[int]) -> tuple[dict[int, Standing], PublishedOffsets]:
+        """How far each partition index got, and which replies are out. Raises aiokafka's `KafkaError`."""
+        if not indexes:
+            return {}, {}
+        topics = self._topics
+        consumer = AIOKafkaConsumer(**self._connection.client_options(), group_id=self._group_id)
+        try:
+            await consumer.start()
+            inputs = [TopicPartition(topic, index) for topic in topics.inputs for index in indexes]
+            outputs = [TopicPartition(topics.number_assigned, index) for index in indexes]
+            ends = await consumer.end_offsets([*inputs, *outputs])
+            offsets = await asyncio.gather(*map(consumer.committed, inputs))
+            committed = {tp: offset or 0 for tp, offset in zip(inputs, offsets, strict=True)}
+        finally:
+            await consumer.stop()
+        published = await published_offsets(self._connection, topics.number_assigned, indexes)
+
+        def standing(index: int) -> Standing:
+            requests, outcomes, replies = (
+                TopicPartition(topic, index)
+                for topic in (topics.call_requested, topics.call_outcome, topics.number_assigned)
+            )
+            answered = published.get((topics.call_requested, index), -1) + 1
+            # What is beyond the end was of a log that is gone: its topic was made anew.
+            done = Mark(
+                min(max(committed[requests], answered), ends[requests]),
+                min(committed[outcomes], ends[outcomes]),
+                ends[replies],
+            )
+            return Standing(done, Mark(ends[requests], ends[outcomes], ends[replies]))
+
+        return {index: standing(index) for index in indexes}, published
+
+    def recall(self, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> "Recollection":
+        """Read replies and outcomes once more, by partition index, from these marks up to those."""
+        return Recollection(self._connection, self._topics, starts, ends)
+
+
+class Recollection:
+    """The replies and outcomes of some partition indexes, merged into the order in which they were handled.
+
+    That is the order of the timestamps of requests and outcomes, outcomes first on a tie. It can be gone on with
+    after an error. Close it.
+    """
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        topics: CallTopics,
+        starts: Mapping[int, Mark],
+        ends: Mapping[int, Mark],
+    ) -> None:
+        self._connection = connection
+        self._replies = topics.number_assigned
+        sides = [(topics.call_outcome, "outcomes"), (topics.number_assigned, "replies")]
+        self._sources = [
+            _LogSource(TopicPartition(topic, index), getattr(start, side), getattr(ends[index], side))
+            for topic, side in sides
+            for index, start in starts.items()
+        ]
+        self._by_partition = {source.tp: (place, source) for place, source in enumerate(self._sources)}
+        self._heads: list[tuple[int, int]] = []
+        self._consumer: AIOKafkaConsumer | None = None
+        self.missing = 0
+        """Records that the logs no longer hold, of those that were asked for."""
+
+    @property
+    def remaining(self) -> int:
+        """Offsets between what was given and the ends."""
+        return sum(max(0, source.end - source.given) for source in self._sources)
+
+    async def chunk(self) -> list[Recalled]:
+        """The next records, `CHUNK` at most; none at the end. Raises aiokafka's `KafkaError`."""
+        try:
+            if self._consumer is None:
+                await self._open()
+            while not (chunk := self._merge()) and any(not source.is_finished for source in self._sources):
+                await self._fill()
+        except KafkaError:
+            await self.close()
+            raise
+        return chunk
+
+    async def close(self) -> None:
+        """Disconnect, and forget what was read and not given."""
+        consumer, self._consumer = self._consumer, None
+        self._heads = []
+        for source in self._sources:
+            source.forget()
+        if consumer is not None:
+            await consumer.stop()
+
+    async def _open(self) -> None:
+        self._consumer = consumer = AIOKafkaConsumer(
+            **self._connection.client_options(),
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            max_partition_fetch_bytes=_FETCH_BYTES,
+        )
+        await consumer.start()
+        open_still = [source for source in self._sources if not source.is_finished]
+        if not open_still:
+            return
+        consumer.assign([source.tp for source in open_still])
+        for tp, begin in (await consumer.beginning_offsets([source.tp for source in open_still])).items():
+            source = self._by_partition[tp][1]
+            if begin > source.given:
+                self.missing += min(begin, source.end) - source.given
+                source.given = source.position = begin
+            consumer.seek(tp, source.given)
+
+    async def _fill(self) -> None:
+        consumer: Any = self._consumer
+        crowded = [source.tp for source in self._sources if source.is_crowded]
+        consumer.pause(*crowded)
+        fetched = await consumer.getmany(timeout_ms=_POLL_MS)
+        consumer.resume(*crowded)
+        for tp, records in fetched.items():
+            place, source = self._by_partition[tp]
+            if not source.queue and records and records[0].offset < source.end:
+                heapq.heappush(self._heads, (self._at_ms(records[0]), place))
+            source.queue.extend(record for record in records if record.offset < source.end)
+        for source in self._sources:
+            if not source.is_read:
+                source.position = await consumer.position(source.tp)  # beyond markers of transactions, too
+
+    def _merge(self) -> list[Recalled]:
+        """What may be given: as long as every log that is not read to its end has a record to compare with."""
+        chunk: list[Recalled] = []
+        if any(source.is_dry for source in self._sources):
+            return chunk
+        while self._heads and len(chunk) < CHUNK:
+            _, place = heapq.heappop(self._heads)
+            source = self._sources[place]
+            record = source.queue.popleft()
+            source.given = record.offset + 1
+            is_reply = source.tp.topic == self._replies
+            chunk.append(Recalled(record, is_reply, read_source(record) if is_reply else None))
+            if source.queue:
+                heapq.heappush(self._heads, (self._at_ms(source.queue[0]), place))
+            elif source.is_dry:
+                break
+        return chunk
+
+    def _at_ms(self, record: SourceRecord) -> int:
+        source = read_source(record) if record.topic == self._replies else None
+        return record.timestamp if source is None else source.timestamp
+
+
+class _LogSource:
+    """One partition of a log: from where it is read, and up to where."""
+
+    def __init__(self, tp: TopicPartition, start: int, end: int) -> None:
+        self.tp = tp
+        self.end = end
+        self.given = self.position = start
+        self.queue: deque[Any] = deque()
+
+    def forget(self) -> None:
+        self.queue.clear()
+        self.position = self.given
+
+    @property
+    def is_read(self) -> bool:
+        return self.position >= self.end
+
+    @property
+    def is_finished(self) -> bool:
+        return self.is_read and not self.queue
+
+    @property
+    def is_dry(self) -> bool:
+        return not self.queue and not self.is_read
+
+    @property
+    def is_crowded(self) -> bool:
+        return len(self.queue) >= _QUEUED and not self.is_read
