@@ -136,6 +136,12 @@ def test_a_call_id_is_read_even_from_what_no_strict_parser_takes(value: bytes) -
     assert refused.reply.call_id == "call-1"
 
 
+def test_a_call_id_may_hold_what_no_strict_parser_takes() -> None:
+    (refused,) = read([Record(b'{"call_id": "call\n\x001"}')], REQUESTS).refused
+    assert refused.reply is not None
+    assert refused.reply.call_id == "call\n\x001"
+
+
 def test_ids_that_are_not_utf_8_are_null_in_the_rejection_not_mangled() -> None:
     value = json.dumps({**REQUEST, "contact_id": "A"}).encode().replace(b'"A"', b'"\xed\xa0\x80"')
     (refused,) = read([Record(value)], REQUESTS).refused
