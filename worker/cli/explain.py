@@ -24,7 +24,7 @@ def explain(config: Config, contact_id: str, *, from_topic: bool) -> None:
     """Tell what is known of CONTACT_ID, and why each number was chosen."""
     history, values = run_to_end(_read(config, contact_id, from_topic=from_topic))
     replies = sorted(map(REPLY.validate_json, dict.fromkeys(values)), key=_when)
-    for line in _tell(history):
+    for line in tell(history):
         click.echo(line)
     click.echo(f"Decisions {'in the topic and ' if from_topic else ''}still kept: {len(replies)}")
     for reply in replies:
@@ -46,7 +46,8 @@ def _when(reply: Reply) -> float:
     return (reply.rejected_at if isinstance(reply, AssignmentRejected) else reply.assigned_at).timestamp()
 
 
-def _tell(history: ContactHistory) -> Iterable[str]:
+def tell(history: ContactHistory) -> Iterable[str]:
+    """What is known of a contact, told in lines."""
     if not (history.projects or history.waiting):
         yield "Nothing is known of this contact."
         return
