@@ -45,6 +45,10 @@ test: services ## Run all tests with their coverage and its floor; ARGS="-k WORD
 sim: .venv/installed-dev ## Run 50,000 schedules of the simulation; SIM_SCHEDULES=N other many, SIM_SEED=N one again
 	@SIM_SCHEDULES=$(or $(SIM_SCHEDULES),50000) $(BIN)/python -m pytest tests/simulation $(ARGS)
 
+.PHONY: fuzz
+fuzz: .venv/installed-dev ## Fuzz with 20,000 inputs of each kind; FUZZ_EXAMPLES=N other many
+	@FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),20000) $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
 .PHONY: lint
 lint: .venv/installed-dev ## Check style, types, layers and that the generated schemas are not stale
 	@$(BIN)/ruff check

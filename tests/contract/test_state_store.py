@@ -219,8 +219,8 @@ async def test_of_two_writers_at_once_each_contact_takes_one(
 async def test_ids_of_any_kind_are_kept_apart(store: RedisContactStore, contact: str) -> None:
     contacts = [f"{contact}{hostile}" for hostile in HOSTILE_IDS] + [f"{hostile}{contact}" for hostile in HOSTILE_IDS]
     changes = [
-        Change(each, 0, history(each), {call_id: f"{each}|{call_id}".encode() for call_id in HOSTILE_IDS})
-        for each in contacts
+        Change(each, 0, history(f"+{number}"), {call_id: f"{each}|{call_id}".encode() for call_id in HOSTILE_IDS})
+        for number, each in enumerate(contacts, start=10)
     ]
 
     assert await store.write(changes, {}) == set()

@@ -1,15 +1,15 @@
 """Records in, events out: what can be handled, by contact, and what cannot, with the reply it still gets. Pure."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.events import DIALER_EVENT, AssignmentRejected, CallOutcome, CallRequested
 from schemas.fields import MAX_ID_LENGTH
+from worker.loop.lenient import readable_fields
 from worker.state.store import NewerFormatError
 from worker.stream.records import DeadLetter, SourceRecord
 
@@ -64,10 +64,12 @@ def read(batch: Sequence[SourceRecord], call_requested: str) -> Reading:
 def _refuse(position: int, record: SourceRecord, error: ValidationError, call_requested: str) -> Refused:
     detail = describe(error)
     letter = DeadLetter(record, _STAGE, f"{type(error).__module__}.{type(error).__qualname__}", detail)
-    fields = _readable_fields(record.value or b"")
-    is_request = fields.get("type", "call-requested" if record.topic == call_requested else None)
+    fields = readable_fields(record.value or b"")
+    kind = fields.get("type")
+    if kind is None and record.topic == call_requested:
+        kind = "call-requested"
     call_id = _id(fields.get("call_id"))
-    if is_request != "call-requested" or call_id is None:
+    if kind != "call-requested" or call_id is None:
         return Refused(position, letter, None)
     reply = AssignmentRejected(
         type="assignment-rejected",
@@ -122,17 +124,8 @@ def _words(error: ErrorDetails) -> str:
     return error["msg"]
 
 
-def _readable_fields(value: bytes) -> dict[str, Any]:
-    """The fields of a record that does not fit: more lenient than the contract, so that a reply can be made."""
-    try:
-        fields = json.loads(value.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return {}
-    return fields if isinstance(fields, dict) else {}
-
-
-def _id(value: object) -> str | None:
-    if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID_LENGTH or not _is_unicode(value):
+def _id(value: str | None) -> str | None:
+    if value is None or not 1 <= len(value) <= MAX_ID_LENGTH or not _is_unicode(value):
         return None
     return value
 

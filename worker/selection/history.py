@@ -5,9 +5,11 @@ a clock, so that the same events give the same history whenever they are handled
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
+
+from schemas.fields import MAX_ID_LENGTH
 
 MAX_WAITING: Final = 16
 """Outcomes per contact that may wait for a call that is not known yet; the newest are kept."""
@@ -36,37 +38,54 @@ def instant(at_us: int) -> datetime:
     return _EPOCH + at_us * _MICROSECOND
 
 
-class CallEnd(msgspec.Struct, array_like=True, frozen=True):
+# What the fields can hold: no event makes anything else of them. Told to msgspec, which checks it where a history is
+# decoded, so that a stored one that was damaged is refused there, and cannot make a decision fail. A bound that is
+# lowered one day must not be lowered here: histories that were stored before would be taken for damaged.
+
+_Id: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
+_Number: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A\+[1-9][0-9]{1,14}\Z")]
+_Attempts: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]  # what a reply can say in JSON, exactly
+_TimeUs: TypeAlias = Annotated[
+    int,
+    msgspec.Meta(ge=microseconds(datetime.min.replace(tzinfo=UTC)), le=microseconds(datetime.max.replace(tzinfo=UTC))),
+]
+
+
+class CallEnd(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """How a call ended. What it said is kept; the settings of the next call's decision resolve it."""
 
-    outcome: str
-    next_number: str | None
-    occurred_at_us: int
+    outcome: _Id
+    next_number: _Number | None
+    occurred_at_us: _TimeUs
 
 
-class WaitingOutcome(msgspec.Struct, array_like=True, frozen=True):
+class WaitingOutcome(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """An outcome whose call is not known yet."""
 
-    project_id: str
-    call_id: str
+    project_id: _Id
+    call_id: _Id
     end: CallEnd
 
 
-class ProjectCalls(msgspec.Struct, array_like=True):
+class ProjectCalls(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """The calls of one project to the contact."""
 
-    attempts: int
-    latest_call: str
+    attempts: _Attempts
+    latest_call: _Id
     end: CallEnd | None = None
 
 
-class ContactHistory(msgspec.Struct, array_like=True):
+class ContactHistory(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """All that earlier events say of one contact. An empty one is a contact never heard of."""
 
-    last_number: str | None = None
-    projects: dict[str, ProjectCalls] = msgspec.field(default_factory=dict)
-    used_at_us: dict[str, int] = msgspec.field(default_factory=dict)
-    waiting: list[WaitingOutcome] = msgspec.field(default_factory=list)
+    last_number: _Number | None = None
+    projects: Annotated[dict[_Id, ProjectCalls], msgspec.Meta(max_length=MAX_PROJECTS)] = msgspec.field(
+        default_factory=dict
+    )
+    used_at_us: Annotated[dict[_Number, _TimeUs], msgspec.Meta(max_length=MAX_NUMBERS)] = msgspec.field(
+        default_factory=dict
+    )
+    waiting: Annotated[list[WaitingOutcome], msgspec.Meta(max_length=MAX_WAITING)] = msgspec.field(default_factory=list)
 
     def attempts(self, project_id: str) -> int:
         """Calls of the project to the contact so far."""

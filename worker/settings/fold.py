@@ -26,6 +26,9 @@ R = TypeVar("R")
 _MAX_REASONS: Final = 3
 """Errors of one record that a refusal tells of."""
 
+_MAX_SHOWN: Final = 1_000
+"""Characters of a key or a reason that a refusal shows: either may be as long as the record lets it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -98,7 +101,7 @@ class Fold:
             shown = (key or b"").decode(errors="backslashreplace")
             if key is not None and shown.encode() == key:
                 self.shadowed.add(shown)
-            return Refusal(offset, shown, _reason(error))
+            return Refusal(offset, shown[:_MAX_SHOWN], _reason(error)[:_MAX_SHOWN])
         return None
 
     def routing(self) -> Routing:

@@ -100,7 +100,7 @@ class Publisher:
             by_partition[reply.request.partition].append(reply)
         results = await asyncio.gather(
             *(
-                self._publish_partition(self._topics.number_assigned, index, map(_reply_record, replies))
+                self._publish_partition(self._topics.number_assigned, index, map(reply_record, replies))
                 for index, replies in by_partition.items()
             ),
             return_exceptions=True,
@@ -125,7 +125,7 @@ class Publisher:
         count = len(await self._partitions(self._topics.dead_letters))
         by_partition: defaultdict[int, list[Outgoing]] = defaultdict(list)
         for letter in outbox.dead_letters:
-            by_partition[letter.record.partition % count].append(_fitting(letter, self._max_request_size))
+            by_partition[letter.record.partition % count].append(fitting(letter, self._max_request_size))
         await asyncio.gather(
             *(
                 self._publish_partition(self._topics.dead_letters, index, records)
@@ -167,11 +167,12 @@ class Publisher:
         return self._producer
 
 
-def _reply_record(reply: OutgoingReply) -> Outgoing:
+def reply_record(reply: OutgoingReply) -> Outgoing:
+    """The reply as it is sent."""
     return Outgoing(reply.key, reply.value, [(headers.SOURCE, source_of(reply.request))])
 
 
-def _fitting(letter: DeadLetter, max_bytes: int) -> Outgoing:
+def fitting(letter: DeadLetter, max_bytes: int) -> Outgoing:
     """The dead letter as it should be, or in the first of its smaller forms that the brokers will take."""
     *forms, least = _forms(letter)
     return next((form for form in forms if form.size_bytes <= max_bytes), least)

@@ -94,6 +94,14 @@ def test_fields_that_cannot_be_read_are_null_in_the_rejection() -> None:
         json.dumps({**REQUEST, "call_id": "x" * 1_001}).encode(),
         json.dumps({**REQUEST, "call_id": "\ud800"}).encode(),
         b"[" * 100_000,
+        pytest.param(json.dumps(REQUEST)[:40].encode(), id="cut short within the call_id"),
+        pytest.param(b'[{"call_id": "call-1"}]', id="within a list"),
+        pytest.param(b'{"call": {"call_id": "call-1"}}', id="within another field"),
+        pytest.param(b'{} {"call_id": "call-1"}', id="after the object"),
+        pytest.param(b'{"call_id": "call-1", "call_id": 7}', id="the last of two counts"),
+        pytest.param(b'{"call_id": "call-\xff"}', id="not UTF-8"),
+        pytest.param(b'{"call_id": "call-\\x31"}', id="an escape that there is not"),
+        pytest.param(json.dumps(REQUEST).encode("utf-16"), id="UTF-16"),
     ],
 )
 def test_a_request_whose_call_id_cannot_be_read_is_refused_without_a_reply(value: bytes | None) -> None:
@@ -108,12 +116,49 @@ def test_a_request_whose_call_id_cannot_be_read_is_refused_without_a_reply(value
         json.dumps({**REQUEST, "phone": float("nan")}).encode(),
         b'{"call_id": "call-1", "phone": 1e400}',
         json.dumps({**REQUEST, "contact_id": "A"}).encode().replace(b'"A"', b'"\xff"'),
+        pytest.param(json.dumps(REQUEST).encode()[:-5], id="cut short"),
+        pytest.param(b"\xef\xbb\xbf" + json.dumps(REQUEST).encode(), id="byte order mark"),
+        pytest.param(json.dumps(REQUEST).encode() + b"}, and more", id="more than an object"),
+        pytest.param(b'{"call_id": "call-1", "phone": "+358\n40\x00"}', id="control characters"),
+        pytest.param(b'{"call_id": "call-1", "phone": ' + b"9" * 5_000 + b"}", id="more digits than Python takes"),
+        pytest.param(b'{"more": ' + b"[" * 100_000 + b"]" * 100_000 + b', "call_id": "call-1"}', id="deep"),
+        pytest.param(
+            b'{"more": ' + b'[{"call_id": "no"}, ' * 100 + b"{}" + b"]" * 100 + b', "call_id": "call-1"}', id="within"
+        ),
+        pytest.param(b'{"call_id": "no", "\\u0063all_id": "call-1"}', id="twice, once escaped"),
+        pytest.param(b'{"more": "\\"call_id\\": {[", "call_id": "call-1"}', id="within a text"),
+        pytest.param(b'{"type": null, "call_id": "call-1"}', id="type null"),
     ],
 )
 def test_a_call_id_is_read_even_from_what_no_strict_parser_takes(value: bytes) -> None:
     (refused,) = read([Record(value)], REQUESTS).refused
     assert refused.reply is not None
     assert refused.reply.call_id == "call-1"
+
+
+def test_a_call_id_may_hold_what_no_strict_parser_takes() -> None:
+    (refused,) = read([Record(b'{"call_id": "call\n\x001"}')], REQUESTS).refused
+    assert refused.reply is not None
+    assert refused.reply.call_id == "call\n\x001"
+
+
+def test_ids_that_are_not_utf_8_are_null_in_the_rejection_not_mangled() -> None:
+    value = json.dumps({**REQUEST, "contact_id": "A"}).encode().replace(b'"A"', b'"\xed\xa0\x80"')
+    (refused,) = read([Record(value)], REQUESTS).refused
+    assert refused.reply is not None
+    assert refused.reply.contact_id is None
+
+
+def test_whether_a_call_id_can_be_read_does_not_hang_on_the_depth_of_the_stack() -> None:
+    value = b'{"call_id": "call-1", "more": ' + b"[" * 500 + b"]" * 500 + b"}"
+
+    def replied(frames: int) -> bool:
+        if frames:
+            return replied(frames - 1)
+        return read([Record(value)], REQUESTS).refused[0].reply is not None
+
+    assert replied(0)
+    assert replied(600)
 
 
 def test_an_outcome_that_does_not_fit_gets_no_reply() -> None:

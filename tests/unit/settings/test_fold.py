@@ -108,6 +108,21 @@ def test_a_refusal_shows_a_key_that_is_no_text() -> None:
     assert refusal.key == "number:\\xff"
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (b"number:" + b"x" * 100_000, b"{}"),
+        (b"project:a", b'{"type": "%b"}' % (b"x" * 100_000)),
+        (b"project:a", b'{"type": "project", "project_id": "a", "outcomes": {"%b": 7}}' % (b"x" * 100_000)),
+    ],
+    ids=["key", "type", "name of an outcome"],
+)
+def test_a_refusal_is_short_however_long_the_record(key: bytes, value: bytes) -> None:
+    refusal = Fold().fold(0, key, value)
+    assert refusal is not None
+    assert len(refusal.key) + len(refusal.reason) <= 2_000
+
+
 def test_unknown_fields_of_a_record_are_ignored() -> None:
     fold = Fold()
     assert fold.fold(0, b"agent:x", b'{"type":"agent","agent_id":"x","tomorrow":1}') is None

@@ -1,15 +1,23 @@
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.selection.history import CallEnd, ContactHistory, ProjectCalls, WaitingOutcome, microseconds
+from worker.selection.history import (
+    MAX_NUMBERS,
+    MAX_PROJECTS,
+    MAX_WAITING,
+    CallEnd,
+    ContactHistory,
+    ProjectCalls,
+    WaitingOutcome,
+    microseconds,
+)
 from worker.state.codec import FORMAT, DamagedStateError, NewerFormatError, StateError, decode, encode, head
 
-GOLDEN = Path(__file__).parent / "golden"
+EARLIEST_US, LATEST_US = microseconds(datetime.min.replace(tzinfo=UTC)), microseconds(datetime.max.replace(tzinfo=UTC))
 FIRST_US = microseconds(datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
 
 HISTORY = ContactHistory(
@@ -22,15 +30,16 @@ HISTORY = ContactHistory(
     waiting=[WaitingOutcome("spring", "call-4", CallEnd("deal", None, FIRST_US + 180_000_000))],
 )
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-TIMES_US = st.integers(-(2**62), 2**62)
-ENDS = st.builds(CallEnd, TEXTS, st.none() | TEXTS, TIMES_US)
+IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+NUMBERS = st.from_regex(r"\+[1-9][0-9]{1,14}", fullmatch=True)
+TIMES_US = st.integers(EARLIEST_US, LATEST_US)
+ENDS = st.builds(CallEnd, IDS, st.none() | NUMBERS, TIMES_US)
 HISTORIES = st.builds(
     ContactHistory,
-    st.none() | TEXTS,
-    st.dictionaries(TEXTS, st.builds(ProjectCalls, st.integers(0, 2**40), TEXTS, st.none() | ENDS), max_size=4),
-    st.dictionaries(TEXTS, TIMES_US, max_size=4),
-    st.lists(st.builds(WaitingOutcome, TEXTS, TEXTS, ENDS), max_size=4),
+    st.none() | NUMBERS,
+    st.dictionaries(IDS, st.builds(ProjectCalls, st.integers(1, 2**40), IDS, st.none() | ENDS), max_size=4),
+    st.dictionaries(NUMBERS, TIMES_US, max_size=4),
+    st.lists(st.builds(WaitingOutcome, IDS, IDS, ENDS), max_size=4),
 )
 
 
@@ -40,13 +49,6 @@ def test_a_history_comes_back_as_it_was_stored(history: ContactHistory, version:
 
     assert (decoded, read_version) == (history, version)
     assert list(decoded.projects) == list(history.projects)  # their order is that of the calls
-
-
-def test_format_1_is_written_and_read_as_it_always_was() -> None:
-    golden = (GOLDEN / "contact-format-1.bin").read_bytes()
-
-    assert decode(golden) == (HISTORY, 41)
-    assert encode(HISTORY, 41) == golden
 
 
 def test_an_absent_contact_has_an_empty_history_of_version_0() -> None:
@@ -94,6 +96,50 @@ PAYLOAD = msgspec.msgpack.encode(HISTORY)
 def test_damaged_bytes_are_recognised(stored: bytes) -> None:
     with pytest.raises(DamagedStateError):
         decode(stored)
+
+
+END = ["busy", None, 0]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param(["358912345678", {}, {}, []], id="a last number that is not E.164"),
+        pytest.param(["+358912345678\n", {}, {}, []], id="a line break after the last number"),
+        pytest.param([None, {"spring": [0, "call-1", None]}, {}, []], id="no attempts"),
+        pytest.param([None, {"spring": [-1, "call-1", None]}, {}, []], id="negative attempts"),
+        pytest.param([None, {"spring": [2**53, "call-1", None]}, {}, []], id="more attempts than JSON can tell"),
+        pytest.param([None, {"spring": [2**64 - 1, "call-1", None]}, {}, []], id="attempts that cannot be counted on"),
+        pytest.param([None, {"spring": [1.0, "call-1", None]}, {}, []], id="attempts with a fraction"),
+        pytest.param([None, {"spring": [1, "", None]}, {}, []], id="a latest call without an id"),
+        pytest.param([None, {"": [1, "call-1", None]}, {}, []], id="a project without an id"),
+        pytest.param([None, {"x" * 1_001: [1, "call-1", None]}, {}, []], id="a project with a longer id than any"),
+        pytest.param([None, {"spring": [1, "call-1", ["busy", "112", 0]]}, {}, []], id="a next number not in E.164"),
+        pytest.param([None, {"spring": [1, "call-1", ["", None, 0]]}, {}, []], id="an outcome without a name"),
+        pytest.param([None, {}, {"+358912345678": LATEST_US + 1}, []], id="a use after the year 9999"),
+        pytest.param([None, {}, {"+358912345678": EARLIEST_US - 1}, []], id="a use before the year 1"),
+        pytest.param([None, {}, {"Anna": 0}, []], id="a use of something else than a number"),
+        pytest.param([None, {}, {}, [["spring", "call-1", ["busy", None, LATEST_US + 1]]]], id="an end after 9999"),
+        pytest.param([None, {}, {}, [["spring", "call-1", END]] * (MAX_WAITING + 1)], id="too many waiting"),
+        pytest.param([None, {}, {f"+{n}": 0 for n in range(10, MAX_NUMBERS + 11)}, []], id="too many numbers"),
+        pytest.param([None, {f"{n}": [1, "c", None] for n in range(MAX_PROJECTS + 1)}, {}, []], id="too many projects"),
+        pytest.param([None, {}, {}, [], 7], id="a field more, which is another format"),
+    ],
+)
+def test_a_history_that_no_events_make_is_recognised_as_damaged(fields: list[object]) -> None:
+    with pytest.raises(DamagedStateError):
+        decode(b"41 \x01" + msgspec.msgpack.encode(fields))
+
+
+def test_a_history_at_every_bound_is_read() -> None:
+    end = CallEnd("o" * 1_000, "+12", EARLIEST_US)
+    history = ContactHistory(
+        "+123456789012345",
+        {f"{n:🦉>1000}": ProjectCalls(2**53 - 1, "c" * 1_000, end) for n in range(MAX_PROJECTS)},
+        {f"+{n}": LATEST_US for n in range(10, MAX_NUMBERS + 10)},
+        [WaitingOutcome("p" * 1_000, "c" * 1_000, end)] * MAX_WAITING,
+    )
+    assert decode(encode(history, 10**17)) == (history, 10**17)
 
 
 @given(st.binary(max_size=60) | st.binary(max_size=60).map(b"41 \x01".__add__))
