@@ -57,6 +57,9 @@ class SimIntake:
         self.in_hand = self._take()
         return list(self.in_hand)
 
+    def give_back(self, batch: Sequence[SourceRecord]) -> None:
+        raise AssertionError(f"no limit is set on dead letters, and {len(batch)} records were given back")
+
     def was_published(self, record: SourceRecord) -> bool:
         return record.offset <= self._published.get((record.topic, record.partition), -1)
 

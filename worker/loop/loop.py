@@ -7,6 +7,7 @@ found, and the same bytes go out.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
@@ -14,7 +15,8 @@ from typing import Protocol, TypeVar
 import stamina
 
 from schemas.events import CallRequested
-from worker.loop.reading import Incoming, Reading, read
+from worker.loop.limit import RETRY_S, DeadLetterLimit
+from worker.loop.reading import Incoming, Reading, Refused, read
 from worker.loop.report import BatchReport
 from worker.loop.settling import Settler, encode
 from worker.selection.routing import Routing
@@ -35,6 +37,9 @@ class Intake(Protocol):
 
     async def commit(self, batch: Sequence[SourceRecord]) -> None:
         """Commit the batch in hand."""
+
+    def give_back(self, batch: Sequence[SourceRecord]) -> None:
+        """Take the batch in hand back unhandled; it is handed out again."""
 
 
 class Publisher(Protocol):
@@ -68,13 +73,17 @@ class Loop:
         selection_key: bytes,
         now: Callable[[], datetime],
         is_outage: Callable[[Exception], bool],
+        limit: DeadLetterLimit,
+        over_limit: Callable[[Sequence[Refused]], None],
         observe: Callable[[BatchReport], None],
         alive: Callable[[], None],
     ) -> None:
         """Take the parts.
 
-        `is_outage` tells errors that a dependency's return will mend: these are waited out. `observe` is given
-        what each batch came to, `alive` is called whenever the loop goes round or tries again.
+        `is_outage` tells errors that a dependency's return will mend: these are waited out. `limit` is asked before
+        anything is made of a batch; `over_limit` is given the dead letters of one that it does not admit, each time it
+        is judged. `observe` is given what each batch came to, `alive` is called whenever the loop goes round or tries
+        again.
         """
         self._intake = intake
         self._publisher = publisher
@@ -84,6 +93,8 @@ class Loop:
         self._selection_key = selection_key
         self._now = now
         self._is_outage = is_outage
+        self._limit = limit
+        self._over_limit = over_limit
         self._observe = observe
         self._alive = alive
 
@@ -91,16 +102,28 @@ class Loop:
         """Handle batches until told to stop; the batch in hand is finished first."""
         while not stop.is_set():
             await self.turn()
+            if self._limit.is_exceeded:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), RETRY_S)
 
     async def turn(self) -> None:
-        """Handle one batch, if there is one. Returns with all of its work published and committed."""
+        """Handle one batch, if there is one. Returns with all of its work published and committed.
+
+        A batch of too many dead letters is given back instead, with nothing done: what is in hand would hold up a
+        rebalance, and with it the replica that is to take over.
+        """
         batch = await self._patiently(self._intake.fetch)
         if not batch:
+            self._limit.nothing_waits()
             return
         routing = self._routing()  # once a batch: a change of the settings is in force between batches
         report = BatchReport(records=len(batch), settings_version=routing.version)
         with report.stage("parse"):
             reading = read(batch, self._call_requested)
+        if not self._limit.admits(len(batch), [refused.position for refused in reading.refused]):
+            self._intake.give_back(batch)
+            self._over_limit(reading.refused)
+            return
         report.requests, report.outcomes, report.refused = reading.requests, reading.outcomes, reading.refused
         await self._settle(reading, routing, report)
         outbox = self._outbox(reading, report)
