@@ -2,6 +2,7 @@
 
 import click
 
+from worker.cli.dead_letters import dead_letters
 from worker.cli.demo import demo
 from worker.cli.explain import explain
 from worker.cli.run import run
@@ -15,5 +16,5 @@ def main() -> None:
     """Choose the outbound number of every call, from events in Kafka and state in Redis."""
 
 
-for command in (run, topics, settings, explain, demo):
+for command in (run, topics, settings, explain, dead_letters, demo):
     main.add_command(command)
