@@ -19,3 +19,10 @@ ERROR_MESSAGE: Final = "__connect.errors.exception.message"
 
 VALUE_OMITTED: Final = "outbound-value-omitted"
 """On a dead letter without its value, since the topic would not take it any more: how long it was, `<n> bytes`."""
+
+REPLAYED: Final = "outbound-replayed"
+"""Alone on a record without key and value in `dead-letters`: the offset, in the same partition, of the letter that
+`dead-letters replay` has sent back. It is how a second replay knows."""
+
+CONNECT_ERRORS: Final = "__connect.errors."
+"""What the names of all headers begin with that tell of an error."""

@@ -29,11 +29,12 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from worker.config import Config
 from worker.health import Pulse, serving
+from worker.loop.limit import DeadLetterLimit
 from worker.loop.loop import Loop
 from worker.loop.rebuild import Rebuild
 from worker.loop.report import BatchReport
 from worker.loop.takeover import TakeOver
-from worker.metrics import Gauges, Metrics, RebuildGauges, log_batch
+from worker.metrics import Gauges, LimitLog, Metrics, RebuildGauges, log_batch
 from worker.state.store import RedisContactStore, connect
 from worker.stream.call_logs import CallLogs
 from worker.stream.connection import KafkaConnection
@@ -117,11 +118,13 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         intake = Intake(connection, topics, config.group_id, config.session_timeout_ms)
         publisher = Publisher(connection, topics, max_request_size=config.max_request_size)
         metrics, pulse = Metrics(), Pulse()
+        limit = DeadLetterLimit(config.dead_letter_limit_percent, config.dead_letter_window_records)
         gauges = Gauges(
             lag=intake.lag,
             settings_version=lambda: settings.routing().version,
             settings_refused=lambda: settings.refusals,
             waits_exceeded=lambda: intake.waits_exceeded,
+            paused=lambda: limit.is_exceeded,
         )
         metrics.registry.register(gauges)
 
@@ -149,6 +152,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             selection_key=config.selection_key.get_secret_value().encode(),
             now=_now,
             is_outage=_is_outage,
+            limit=limit,
+            over_limit=LimitLog(config.dead_letter_limit_percent, config.dead_letter_window_records),
             observe=observe,
             alive=pulse.beat,
         )
@@ -156,7 +161,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             config.http_host,
             config.http_port,
             pulse=pulse,
-            conditions={"settings": lambda: settings.is_loaded, "partitions": lambda: intake.is_assigned},
+            conditions={
+                "settings": lambda: settings.is_loaded,
+                "partitions": lambda: intake.is_assigned,
+                "dead_letters_within_limit": lambda: not limit.is_exceeded,
+            },
             dependencies={"redis": contacts.ping, "kafka": intake.ping},
             registry=metrics.registry,
         ):

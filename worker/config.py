@@ -69,6 +69,14 @@ class Config(BaseSettings):
         "Largest request to a broker, in bytes; the brokers' message.max.bytes.",
         ge=16_384,
     )
+    dead_letter_limit_percent: int = _in(
+        "worker",
+        50,
+        "Share of dead letters among the latest records past which the worker pauses; 100: no limit.",
+        ge=0,
+        le=100,
+    )
+    dead_letter_window_records: int = _in("worker", 1_000, "How many records those are.", ge=1)
     selection_key: SecretStr = _in(
         "worker",
         SecretStr(""),

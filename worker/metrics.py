@@ -1,6 +1,7 @@
 """The metrics and log lines that a batch gives rise to."""
 
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,11 +10,15 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from worker.loop.reading import Refused
 from worker.loop.report import BatchReport
 from worker.loop.takeover import TakeOver
 from worker.selection.decision import Assignment
 
 _BATCH_RECORDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
+TELL_AGAIN_S: Final = 60.0
+"""How long a worker that is paused does not say so again."""
+
 _STAGE_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 log = structlog.get_logger(__name__)
@@ -82,6 +87,7 @@ class Gauges(Collector):
     settings_version: Callable[[], int]
     settings_refused: Callable[[], int]
     waits_exceeded: Callable[[], int]
+    paused: Callable[[], bool]
 
     def collect(self) -> Iterator[Metric]:
         """Ask now."""
@@ -99,6 +105,34 @@ class Gauges(Collector):
             "outbound_order_waits_exceeded",
             "Records handled without waiting any longer for the other topic.",
             self.waits_exceeded(),
+        )
+        yield GaugeMetricFamily("outbound_paused", "1: paused, since too many records do not fit.", self.paused())
+
+
+class LimitLog:
+    """Tells of a worker that is paused by the limit on dead letters: when it begins, and once in a while after."""
+
+    def __init__(self, percent: int, window_records: int) -> None:
+        self._limit = f"{percent} % of {window_records} records"
+        self._told_at_s = float("-inf")
+
+    def __call__(self, refused: Sequence[Refused]) -> None:
+        """Tell of the batch that is not handled by the first of its records that do not fit."""
+        if time.monotonic() - self._told_at_s < TELL_AGAIN_S:
+            return
+        self._told_at_s = time.monotonic()
+        first = refused[0].letter
+        log.error(
+            "paused_by_dead_letters",
+            limit=self._limit,
+            dead_letters=len(refused),
+            topic=first.record.topic,
+            partition=first.record.partition,
+            offset=first.record.offset,
+            error=first.message,
+            mend="nothing of this batch was handled or committed. If the worker reads the records wrong, put back its "
+            "former version. If they are wrong, mend who writes them, and start the worker with a higher "
+            "OUTBOUND_DEAD_LETTER_LIMIT_PERCENT (100: no limit) to move them to the dead letters",
         )
 
 

@@ -202,3 +202,36 @@ async def test_what_the_group_refuses_is_raised_and_not_waited_for(
             await handed_out(intake, 1)
     finally:
         await intake.stop()
+
+
+async def next_batch(intake: Intake) -> list[SourceRecord]:
+    async with asyncio.timeout(PATIENCE_S):
+        while not (batch := await intake.fetch()):
+            pass
+    return batch
+
+
+async def test_a_batch_given_back_is_handed_out_again_in_its_order(
+    connection: KafkaConnection, topics: CallTopics, group: str, producer: AIOKafkaProducer
+) -> None:
+    for n in range(4):
+        await producer.send_and_wait(topics.call_requested, b"%d" % n, partition=3)
+    async with joined(connection, topics, group) as intake:
+        intake.give_back(await next_batch(intake))
+        assert values(await handed_out(intake, 4)) == [b"0", b"1", b"2", b"3"]
+
+
+async def test_a_batch_given_back_holds_up_no_rebalance_and_goes_to_the_next_owner(
+    connection: KafkaConnection, topics: CallTopics, group: str, producer: AIOKafkaProducer
+) -> None:
+    for partition in range(12):
+        await producer.send_and_wait(topics.call_requested, b"%d" % partition, partition=partition)
+    async with joined(connection, topics, group) as first:
+        given_back: list[SourceRecord] = []
+        while len(given_back) < 12:
+            given_back = await next_batch(first)
+            first.give_back(given_back)
+        async with joined(connection, topics, group) as second:
+            records = await handed_out(second, 6)  # while the first one fetches nothing
+            records += await handed_out(first, 6)
+    assert sorted(record.partition for record in records) == list(range(12))

@@ -69,6 +69,9 @@ class SimIntake:
         self.in_hand = self._take()
         return list(self.in_hand)
 
+    def give_back(self, batch: Sequence[SourceRecord]) -> None:
+        raise AssertionError(f"no limit is set on dead letters, and {len(batch)} records were given back")
+
     async def commit(self, batch: Sequence[SourceRecord]) -> None:
         offsets = {(record.topic, record.partition): record.offset + 1 for record in batch}
         words = ", ".join(f"{topic}/{index} to {offset}" for (topic, index), offset in offsets.items())

@@ -16,6 +16,7 @@ from tests.simulation.points import OutageError, Point
 from tests.simulation.publisher import SimPublisher
 from tests.simulation.redis import Redis, SimContacts
 from tests.simulation.story import SETTINGS
+from worker.loop.limit import NO_LIMIT_PERCENT, DeadLetterLimit
 from worker.loop.loop import Loop
 from worker.loop.takeover import TakeOver
 from worker.stream.topics import CallTopics
@@ -84,6 +85,8 @@ class Replica:
             selection_key=SELECTION_KEY,
             now=now,
             is_outage=lambda error: isinstance(error, OutageError),
+            limit=DeadLetterLimit(NO_LIMIT_PERCENT, 1),
+            over_limit=lambda _refused: None,
             observe=lambda _report: None,
             alive=lambda: None,
         )

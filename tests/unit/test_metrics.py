@@ -35,7 +35,13 @@ def test_gauges_are_read_when_they_are_asked_for() -> None:
     lag = {("call-requested", 3): 7}
     registry = CollectorRegistry()
     registry.register(
-        Gauges(lag=lambda: lag, settings_version=lambda: 41, settings_refused=lambda: 2, waits_exceeded=lambda: 5)
+        Gauges(
+            lag=lambda: lag,
+            settings_version=lambda: 41,
+            settings_refused=lambda: 2,
+            waits_exceeded=lambda: 5,
+            paused=lambda: True,
+        )
     )
     assert value(registry, "outbound_lag_records", topic="call-requested", partition="3") == 7
     lag["call-requested", 3] = 0
@@ -43,3 +49,4 @@ def test_gauges_are_read_when_they_are_asked_for() -> None:
     assert value(registry, "outbound_settings_version") == 41
     assert value(registry, "outbound_settings_refused_total") == 2
     assert value(registry, "outbound_order_waits_exceeded_total") == 5
+    assert value(registry, "outbound_paused") == 1

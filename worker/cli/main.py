@@ -2,6 +2,7 @@
 
 import click
 
+from worker.cli.dead_letters import dead_letters
 from worker.cli.demo import demo
 from worker.cli.explain import explain
 from worker.cli.rebuild import rebuild
@@ -16,5 +17,5 @@ def main() -> None:
     """Choose the outbound number of every call, from events in Kafka and state in Redis."""
 
 
-for command in (run, topics, settings, explain, rebuild, demo):
+for command in (run, topics, settings, explain, rebuild, dead_letters, demo):
     main.add_command(command)

@@ -8,6 +8,7 @@ something, the partitions are taken over.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
@@ -16,7 +17,8 @@ import stamina
 import structlog
 
 from schemas.events import CallRequested
-from worker.loop.reading import Incoming, Reading, read, refuse_newer
+from worker.loop.limit import RETRY_S, DeadLetterLimit
+from worker.loop.reading import Incoming, Reading, Refused, read, refuse_newer
 from worker.loop.report import BatchReport
 from worker.loop.settling import Settler, encode
 from worker.loop.takeover import TakeOver
@@ -41,6 +43,9 @@ class Intake(Protocol):
 
     def start_over(self) -> None:
         """Take back the batch in hand, as if the group had just given the partitions."""
+
+    def give_back(self, batch: Sequence[SourceRecord]) -> None:
+        """Take the batch in hand back unhandled; it is handed out again."""
 
 
 class Publisher(Protocol):
@@ -75,13 +80,17 @@ class Loop:
         selection_key: bytes,
         now: Callable[[], datetime],
         is_outage: Callable[[Exception], bool],
+        limit: DeadLetterLimit,
+        over_limit: Callable[[Sequence[Refused]], None],
         observe: Callable[[BatchReport], None],
         alive: Callable[[], None],
     ) -> None:
         """Take the parts.
 
-        `is_outage` tells errors that a dependency's return will mend: these are waited out. `observe` is given
-        what each batch came to, `alive` is called whenever the loop goes round or tries again.
+        `is_outage` tells errors that a dependency's return will mend: these are waited out. `limit` is asked before
+        anything is made of a batch; `over_limit` is given the dead letters of one that it does not admit, each time it
+        is judged. `observe` is given what each batch came to, `alive` is called whenever the loop goes round or tries
+        again.
         """
         self._intake = intake
         self._takeover = takeover
@@ -92,6 +101,8 @@ class Loop:
         self._selection_key = selection_key
         self._now = now
         self._is_outage = is_outage
+        self._limit = limit
+        self._over_limit = over_limit
         self._observe = observe
         self._alive = alive
 
@@ -99,11 +110,16 @@ class Loop:
         """Handle batches until told to stop; the batch in hand is finished first."""
         while not stop.is_set():
             await self.turn()
+            if self._limit.is_exceeded:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), RETRY_S)
 
     async def turn(self) -> None:
         """Handle one batch, if there is one. Returns with all of its work published and committed.
 
-        If Redis turns out to have lost something, nothing is decided: all is put back, and taken over anew.
+        If Redis turns out to have lost something, nothing is decided: all is put back, and taken over anew. A batch of
+        too many dead letters is given back, with nothing done: what is in hand would hold up a rebalance, and with it
+        the replica that is to take over.
         """
         try:
             if not await self._patiently(self._takeover.step):
@@ -111,6 +127,8 @@ class Loop:
             batch = await self._patiently(self._intake.fetch)
             if batch:
                 await self._handle(batch)
+            else:
+                self._limit.nothing_waits()
         except StateLostError as error:
             log.warning("started_over", reason=str(error))
             self._intake.start_over()
@@ -120,6 +138,10 @@ class Loop:
         report = BatchReport(records=len(batch), settings_version=routing.version)
         with report.stage("parse"):
             reading = read(batch, self._call_requested)
+        if not self._limit.admits(len(batch), [refused.position for refused in reading.refused]):
+            self._intake.give_back(batch)
+            self._over_limit(reading.refused)
+            return
         report.requests, report.outcomes, report.refused = reading.requests, reading.outcomes, reading.refused
         await self._settle(batch, reading, routing, report)
         outbox = self._outbox(report)

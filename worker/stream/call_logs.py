@@ -14,6 +14,7 @@ from worker.stream.connection import KafkaConnection
 from worker.stream.records import SourceRecord
 from worker.stream.replies import PublishedOffsets, Source, published_offsets, read_source
 from worker.stream.topics import CallTopics
+from worker.stream.unpacking import require_readable
 
 CHUNK: Final = 2_000
 """Records that are recalled at a time, at most."""
@@ -171,6 +172,7 @@ class Recollection:
         fetched = await consumer.getmany(timeout_ms=_POLL_MS)
         consumer.resume(*crowded)
         for tp, records in fetched.items():
+            require_readable(records)
             place, source = self._by_partition[tp]
             if not source.queue and records and records[0].offset < source.end:
                 heapq.heappush(self._heads, (self._at_ms(records[0]), place))

@@ -7,6 +7,7 @@ next owner, which may be this replica again, reads it anew from the committed of
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -20,6 +21,7 @@ from worker.stream.connection import KafkaConnection
 from worker.stream.lane import Lane
 from worker.stream.records import Assignment, SourceRecord
 from worker.stream.topics import CallTopics
+from worker.stream.unpacking import UnreadableBatch
 
 MAX_BATCH: Final = 2_000
 """Records in a batch: enough to spread a round trip thin, few enough that none waits long behind it."""
@@ -33,6 +35,9 @@ _UNBOUNDED_MS: Final = 2**31 - 1
 _FETCH_WAIT_MS: Final = 50
 """How long a broker may hold a fetch that finds nothing. Kafka answers as soon as a record comes, so this costs it
 some empty answers and delays none; the demo's broker answers only when it is over."""
+
+_UNREADABLE_RETRY_S: Final = 10.0
+"""How long the partition of a damaged batch is left alone before it is read again."""
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +53,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._assignment: Assignment | None = None
         self._is_served = False
         self._in_hand: Sequence[SourceRecord] = ()
+        self._unreadable_until_s: dict[TopicPartition, float] = {}
         self._nothing_in_hand = asyncio.Event()
         self._nothing_in_hand.set()
         self._assigned = asyncio.Event()
@@ -164,6 +170,16 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._in_hand = ()
         self._nothing_in_hand.set()
 
+    def give_back(self, batch: Sequence[SourceRecord]) -> None:
+        """Take the batch in hand back unhandled: a later fetch hands it out again, or the next owner's does."""
+        by_partition: defaultdict[int, list[SourceRecord]] = defaultdict(list)
+        for record in batch:
+            by_partition[record.partition].append(record)
+        for index, records in by_partition.items():
+            if lane := self._lanes.get(index):
+                lane.put_back(records)
+        self._let_go()
+
     # The group, called by aiokafka's coordinator. It swallows what these raise: they must not do I/O.
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
@@ -173,7 +189,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._assignment, self._is_served = None, False
         self._waits_exceeded = self.waits_exceeded
         # Replaced, not emptied: who still waits for an answer about the old lanes sees that they are not the lanes.
-        self._lanes, self._paused = {}, set()
+        self._lanes, self._paused, self._unreadable_until_s = {}, set(), {}
         if revoked:
             log.info("partitions_revoked", partitions=_indexes(revoked))
 
@@ -207,8 +223,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             return
         now_s = time.monotonic()
         for tp, records in fetched.items():
+            if isinstance(records[-1], UnreadableBatch):
+                self._leave_alone(tp, records.pop(), now_s)
             lanes[tp.partition].add(tp.topic, records, now_s)
-        self._pause_and_resume()
+        self._pause_and_resume(now_s)
         self._learn_positions(lanes)
         self._ask_ends(lanes)
 
@@ -216,6 +234,19 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         for tp, records in fetched.items():
             if tp in self._consumer.assignment():
                 self._consumer.seek(tp, records[0].offset)
+
+    def _leave_alone(self, tp: TopicPartition, batch: UnreadableBatch, now_s: float) -> None:
+        self._unreadable_until_s[tp] = now_s + _UNREADABLE_RETRY_S
+        log.error(
+            "batch_unreadable",
+            topic=batch.topic,
+            partition=batch.partition,
+            offset=batch.offset,
+            reason=batch.reason,
+            retry_s=_UNREADABLE_RETRY_S,
+            mend="the partition waits, the others go on; give its leadership to a broker that has the batch whole, or "
+            "stop the workers and move the group's offset past it with kafka-consumer-groups",
+        )
 
     def _learn_positions(self, lanes: Mapping[int, Lane]) -> None:
         for index, lane in lanes.items():
@@ -256,8 +287,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             batch += lane.take(MAX_BATCH - len(batch), now_s)
         return batch
 
-    def _pause_and_resume(self) -> None:
-        full = {
+    def _pause_and_resume(self, now_s: float) -> None:
+        self._unreadable_until_s = {tp: at_s for tp, at_s in self._unreadable_until_s.items() if at_s > now_s}
+        full = self._unreadable_until_s.keys() | {
             TopicPartition(topic, index)
             for index, lane in self._lanes.items()
             for topic in self._inputs

@@ -101,6 +101,12 @@ class Lane:
             taken.append(side.waiting.popleft().record)
         return taken
 
+    def put_back(self, records: Sequence[SourceRecord]) -> None:
+        """Take back what was taken last, all of it or its end, in the order in which it was taken."""
+        for record in reversed(records):
+            # It may go at once when it is taken again, as it could before.
+            self._sides[record.topic].waiting.appendleft(_Waiting(record, float("-inf")))
+
     def _may_go(self, head: _Waiting, now_s: float) -> bool:
         if all(side.waiting or side.read_to_end_at_s >= head.fetched_at_s for side in self._sides.values()):
             self._blocked_since_s = None

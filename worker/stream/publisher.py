@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Collection, Iterable, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
@@ -11,9 +12,11 @@ from aiokafka.structs import RecordMetadata
 
 from schemas import headers
 from worker.stream.connection import KafkaConnection
+from worker.stream.packing import AnyKeyBatch
 from worker.stream.records import DeadLetter, Outbox, OutgoingReply
 from worker.stream.replies import TAIL_RECORDS, published_replies, source_of
 from worker.stream.topics import CallTopics
+from worker.stream.unpacking import key_bytes
 
 _BATCH_BYTES: Final = 512 * 1024
 """Of one partition's replies per request to a broker: below the brokers' default limit of 1 MiB a batch."""
@@ -37,7 +40,7 @@ class Outgoing(NamedTuple):
     def size_bytes(self) -> int:
         """At most the size of a batch that holds this record alone."""
         headers_bytes = sum(
-            len(name.encode()) + len(value or b"") + _HEADER_OVERHEAD_BYTES for name, value in self.headers
+            len(key_bytes(name)) + len(value or b"") + _HEADER_OVERHEAD_BYTES for name, value in self.headers
         )
         return len(self.key or b"") + len(self.value or b"") + headers_bytes + _OVERHEAD_BYTES
 
@@ -100,7 +103,9 @@ class Publisher:
             by_partition[reply.request.partition].append(reply)
         results = await asyncio.gather(
             *(
-                self._publish_partition(self._topics.number_assigned, index, map(reply_record, replies))
+                self._publish_partition(
+                    self._topics.number_assigned, index, map(reply_record, replies), self._running.create_batch
+                )
                 for index, replies in by_partition.items()
             ),
             return_exceptions=True,
@@ -128,13 +133,15 @@ class Publisher:
             by_partition[letter.record.partition % count].append(fitting(letter, self._max_request_size))
         await asyncio.gather(
             *(
-                self._publish_partition(self._topics.dead_letters, index, records)
+                self._publish_partition(self._topics.dead_letters, index, records, partial(AnyKeyBatch, _BATCH_BYTES))
                 for index, records in by_partition.items()
             )
         )
         outbox.dead_letters = []
 
-    async def _publish_partition(self, topic: str, index: int, records: Iterable[Outgoing]) -> int | None:
+    async def _publish_partition(
+        self, topic: str, index: int, records: Iterable[Outgoing], create_batch: Callable[[], Any]
+    ) -> int | None:
         """Send the records in order, in as few batches as hold them, and wait for the acknowledgements.
 
         Gives the offset that follows the last one, if the broker says so: to a batch that it has already it does not.
@@ -145,12 +152,12 @@ class Publisher:
             await producer.client.force_metadata_update()
             raise UnknownTopicOrPartitionError(f"{topic} has no partition {index} yet")
         acknowledgements: list[Awaitable[RecordMetadata]] = []
-        batch = producer.create_batch()
+        batch = create_batch()
         for key, value, described in records:
             if batch.append(timestamp=None, key=key, value=value, headers=described) is None:
                 batch.close()
                 acknowledgements.append(await producer.send_batch(batch, topic, partition=index))
-                batch = producer.create_batch()
+                batch = create_batch()
                 batch.append(timestamp=None, key=key, value=value, headers=described)  # the first always fits
         batch.close()
         acknowledgements.append(await producer.send_batch(batch, topic, partition=index))

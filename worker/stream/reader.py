@@ -6,6 +6,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from worker.stream.connection import KafkaConnection
+from worker.stream.unpacking import require_readable
 
 _POLL_MS = 500
 
@@ -15,7 +16,8 @@ async def read_to_end(
 ) -> AsyncIterator[ConsumerRecord]:
     """Give the records of the partitions (all of them by default), each partition's in order.
 
-    `last` bounds how many offsets before the end are looked at, per partition. Raises aiokafka's `KafkaError`.
+    `last` bounds how many offsets before the end are looked at, per partition. Raises aiokafka's `KafkaError`, among
+    them `UnreadableBatchError`.
     """
     if partitions is not None and not partitions:
         return
@@ -37,6 +39,7 @@ async def read_to_end(
             consumer.seek(tp, begin if last is None else max(begin, ends[tp] - last))
         while behind := [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
             for records in (await consumer.getmany(*behind, timeout_ms=_POLL_MS)).values():
+                require_readable(records)
                 for record in records:
                     yield record
     finally:

@@ -14,11 +14,13 @@ from worker.settings.fold import Fold
 from worker.stream.connection import KafkaConnection
 from worker.stream.reader import read_to_end
 from worker.stream.topics import require_topic
+from worker.stream.unpacking import UnreadableBatch
 
 PARTITION: Final = 0
 """The one partition that holds the settings, so that they have one order and one version."""
 
 _POLL_MS: Final = 200
+_UNREADABLE_RETRY_S: Final = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +92,11 @@ class SettingsFollower:
     async def _fold_next(self, fold: Fold) -> int:
         fetched = await self._consumer.getmany(self._tp, timeout_ms=_POLL_MS)
         records = fetched.get(self._tp, [])
+        if records and isinstance(records[-1], UnreadableBatch):
+            # What is in force stays; at the start there is nothing yet, and the worker waits, not ready.
+            batch = records.pop()
+            log.error("settings_unreadable", topic=batch.topic, offset=batch.offset, reason=batch.reason)
+            await asyncio.sleep(_UNREADABLE_RETRY_S)
         for record in records:
             if refusal := fold.fold(record.offset, record.key, record.value):
                 log.warning("settings_record_refused", offset=refusal.offset, key=refusal.key, reason=refusal.reason)

@@ -111,6 +111,14 @@ async def require_topic(connection: KafkaConnection, name: str) -> None:
         _refuse_missing([name], await admin.list_topics())
 
 
+async def partitions_of(connection: KafkaConnection, name: str) -> int:
+    """How many partitions a topic has. Raises `TopicMismatchError` if it is not there, and `KafkaUnavailableError`."""
+    async with _admin(connection) as admin:
+        existing = await _partitions(admin, [name])
+    _refuse_missing([name], existing)
+    return existing[name]
+
+
 def _refuse_missing(names: Iterable[str], existing: Container[str]) -> None:
     missing = [name for name in names if name not in existing]
     if missing:

@@ -9,7 +9,9 @@ import pytest
 
 from schemas.settings import NumberSettings, ProjectSettings
 from tests.unit.loop.test_reading import REQUEST, Record
+from worker.loop.limit import NO_LIMIT_PERCENT, DeadLetterLimit
 from worker.loop.loop import Loop
+from worker.loop.reading import Refused
 from worker.loop.recovery import Recollection
 from worker.loop.report import BatchReport
 from worker.loop.takeover import TakeOver
@@ -52,6 +54,8 @@ class World:
         self.reports: list[BatchReport] = []
         self.version = 1
         self.routings = 0
+        self.limit = DeadLetterLimit(NO_LIMIT_PERCENT, 1_000)
+        self.over_limit: list[Sequence[Refused]] = []
 
     def _step(self, name: str) -> None:
         self.steps.append(name)
@@ -103,6 +107,10 @@ class World:
     async def commit(self, batch: Sequence[SourceRecord]) -> None:
         self._step("commit")
         self.committed += batch
+
+    def give_back(self, batch: Sequence[SourceRecord]) -> None:
+        self.steps.append("give back")
+        self.batches.insert(0, list(batch))  # type: ignore[arg-type] # they are what was handed out
 
     async def publish(self, outbox: Outbox) -> Mapping[int, int]:
         self._step("publish")
@@ -166,6 +174,8 @@ class World:
             selection_key=b"",
             now=lambda: NOW,
             is_outage=lambda error: isinstance(error, OutageError),
+            limit=self.limit,
+            over_limit=self.over_limit.append,
             observe=self.reports.append,
             alive=lambda: None,
         )
@@ -339,3 +349,39 @@ async def test_who_has_state_of_a_newer_format_is_left_alone_and_answered_and_no
     assert [(letter.stage, letter.record.offset) for letter in letters] == [("STATE", 0), ("STATE", 1)]
     assert world.stored.keys() == {"contact-2"}
     assert len(world.committed) == 3
+
+
+async def test_nothing_is_done_of_a_batch_that_passes_the_limit_on_dead_letters() -> None:
+    world = World([[request("a"), Record(b"rubbish"), Record(b"rubbish", offset=2)]])
+    world.limit = DeadLetterLimit(50, 2)
+    loop = world.loop()
+    for _ in range(2):
+        await loop.turn()
+    assert world.steps == ["look at the logs", "fetch", "give back", "fetch", "give back"]
+    assert [[each.position for each in refused] for refused in world.over_limit] == [[1, 2], [1, 2]]
+    assert world.limit.is_exceeded
+    assert not world.reports
+
+
+async def test_a_paused_loop_goes_on_when_the_batch_is_no_longer_its_own() -> None:
+    world = World([[Record(b"rubbish")]])
+    world.limit = DeadLetterLimit(0, 1)
+    loop = world.loop()
+    await loop.turn()
+    world.batches = [[], [request("a")]]
+    await loop.turn()
+    assert not world.limit.is_exceeded
+    await loop.turn()
+    assert calls(world.published) == ["a"]
+
+
+async def test_a_paused_loop_stops_at_once_when_it_is_told_to() -> None:
+    world = World([[Record(b"rubbish")]])
+    world.limit = DeadLetterLimit(0, 1)
+    stop = asyncio.Event()
+    running = asyncio.create_task(world.loop().run(stop))
+    while not world.over_limit:
+        await asyncio.sleep(0)
+    stop.set()
+    await running
+    assert world.steps == ["look at the logs", "fetch", "give back"]

@@ -170,3 +170,14 @@ def test_however_the_fetches_fall_the_order_is_that_of_the_timestamps(
         [(timestamp, 0, OUTCOMES) for timestamp in outcomes] + [(timestamp, 1, REQUESTS) for timestamp in requests]
     )
     assert handled == [(topic, timestamp) for timestamp, _, topic in merged]
+
+
+def test_what_is_put_back_is_taken_again_in_its_order_and_at_once(lane: Lane) -> None:
+    lane.add(REQUESTS, records(REQUESTS, 1, 4, 9), fetched_at_s=0)
+    lane.add(OUTCOMES, records(OUTCOMES, 2, 5), fetched_at_s=0)
+    batch = lane.take(3, 0.0)
+    lane.put_back(batch)
+    assert [(record.topic, record.timestamp) for record in lane.take(2, 0.0)] == [(REQUESTS, 1), (OUTCOMES, 2)]
+    assert taken(lane) == [(REQUESTS, 4), (OUTCOMES, 5)]
+    lane.put_back(batch[2:])
+    assert taken(lane) == [(REQUESTS, 4)], "it may go, as it could before"
