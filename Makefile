@@ -45,6 +45,11 @@ test: services ## Run all tests with their coverage and its floor; ARGS="-k WORD
 sim: .venv/installed-dev ## Run 50,000 schedules of the simulation; SIM_SCHEDULES=N other many, SIM_SEED=N one again
 	@SIM_SCHEDULES=$(or $(SIM_SCHEDULES),50000) $(BIN)/python -m pytest tests/simulation $(ARGS)
 
+.PHONY: chaos
+chaos: services ## Run all kinds of faults on three brokers, Redis and three replicas; CHAOS_SEED=N, CHAOS_SECONDS=N
+	@CHAOS_SEED=$${CHAOS_SEED:-$$(date +%s)} CHAOS_SECONDS=$${CHAOS_SECONDS:-360} $(BIN)/python -m pytest tests/chaos \
+		--capture=no --show-capture=no $(ARGS)
+
 .PHONY: lint
 lint: .venv/installed-dev ## Check style, types, layers and that the generated schemas are not stale
 	@$(BIN)/ruff check
