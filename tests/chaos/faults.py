@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
-from tests.chaos.fleet import Fleet, all_places
+from tests.chaos.fleet import Fleet, Place, all_places
 from tests.chaos.plan import Fault
 from tests.chaos.proxy import Link, Way
 from tests.services.kafka_cluster import KafkaCluster, KafkaNode
@@ -18,7 +18,7 @@ from tests.services.redis import RedisServer
 SLOW_S: Final = 0.3
 """What slow servers add to each request and to each answer."""
 
-Excuse = Literal["paused", "late", "none"]
+Excuse = Literal["paused", "cut off", "late"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,19 +38,25 @@ async def befall(stage: Stage, fault: Fault) -> set[int]:
     return await _FAULTS[fault.kind](stage, fault)
 
 
-def excuse(kind: str) -> Excuse:
+def excuse(kind: str) -> Excuse | None:
     """Why a reply may be repeated because of such a fault.
 
-    Paused: a replica that wakes up after it lost its partition. Late: a produce request that was on its way when its
-    sender gave up.
+    Paused: a replica that wakes up after it lost its partition. Cut off: one that comes back after the group gave its
+    partition away, and so for a moment has it together with the new owner. Late: a produce request that was on its
+    way when its sender gave up. `None`: nothing excuses a repeat.
     """
-    if kind == "replica_paused":
-        return "paused"
-    return (
-        "late"
-        if kind.startswith("kafka") or kind in {"controller_killed", "leader_killed", "coordinator_killed"}
-        else "none"
-    )
+    return _EXCUSES.get(kind)
+
+
+_EXCUSES: Final[dict[str, Excuse]] = {
+    "replica_paused": "paused",
+    "controller_killed": "late",
+    "leader_killed": "late",
+    "coordinator_killed": "late",
+    "kafka_cut": "cut off",
+    "kafka_silent": "cut off",
+    "kafka_deaf": "cut off",
+}
 
 
 # Replicas
@@ -58,6 +64,19 @@ def excuse(kind: str) -> Excuse:
 
 async def _replica_killed(stage: Stage, fault: Fault) -> set[int]:
     await stage.fleet.kill(fault.place)
+    await stage.fleet.start(fault.place)
+    return set()
+
+
+async def _replica_killed_at_work(stage: Stage, fault: Fault) -> set[int]:
+    """All is slow, so that there is a batch in hand, at one step or another, when the replica dies."""
+    links = [link for place in stage.fleet.places for link in (*place.kafka, place.redis)]
+    for link in links:
+        await asyncio.to_thread(_slow, link)
+    await asyncio.sleep(fault.hold_s)
+    await stage.fleet.kill(fault.place)
+    for link in links:
+        await asyncio.to_thread(link.mend)
     await stage.fleet.start(fault.place)
     return set()
 
@@ -147,10 +166,15 @@ async def _redis_lost_its_tail(stage: Stage, fault: Fault) -> set[int]:
 # The network
 
 
-def _troubled(links: Callable[[Stage, Fault], list[Link]], trouble: Callable[[Link], None]) -> "_Befall":
+def _troubled(
+    links: Callable[[Place], list[Link]], trouble: Callable[[Link], None], *, all_of_it: bool = False
+) -> "_Befall":
+    """Trouble between one replica and a server, or, if it is all of the network, between the server and everyone."""
+
     async def befall(stage: Stage, fault: Fault) -> set[int]:
-        held = stage.fleet.partitions(fault.place)
-        troubled = links(stage, fault)
+        places = stage.fleet.places if all_of_it else [stage.fleet.places[fault.place]]
+        held = {index for place in places for index in stage.fleet.partitions(place.number)}
+        troubled = [link for place in places for link in links(place)]
         for link in troubled:
             await asyncio.to_thread(trouble, link)
         await asyncio.sleep(fault.hold_s)
@@ -161,12 +185,12 @@ def _troubled(links: Callable[[Stage, Fault], list[Link]], trouble: Callable[[Li
     return befall
 
 
-def _kafka(stage: Stage, fault: Fault) -> list[Link]:
-    return stage.fleet.places[fault.place].kafka
+def _kafka(place: Place) -> list[Link]:
+    return place.kafka
 
 
-def _redis(stage: Stage, fault: Fault) -> list[Link]:
-    return [stage.fleet.places[fault.place].redis]
+def _redis(place: Place) -> list[Link]:
+    return [place.redis]
 
 
 def _silent(*ways: Way) -> Callable[[Link], None]:
@@ -181,6 +205,7 @@ _Befall = Callable[[Stage, Fault], Awaitable[set[int]]]
 
 _FAULTS: Final[dict[str, _Befall]] = {
     "replica_killed": _replica_killed,
+    "replica_killed_at_work": _replica_killed_at_work,
     "replica_paused": _replica_paused,
     "replicas_scaled": _replicas_scaled,
     "rolling_restart": _rolling_restart,
@@ -193,8 +218,8 @@ _FAULTS: Final[dict[str, _Befall]] = {
     "kafka_cut": _troubled(_kafka, Link.cut),
     "kafka_silent": _troubled(_kafka, _silent("there", "back")),
     "kafka_deaf": _troubled(_kafka, _silent("back")),
-    "kafka_slow": _troubled(_kafka, _slow),
+    "kafka_slow": _troubled(_kafka, _slow, all_of_it=True),
     "redis_cut": _troubled(_redis, Link.cut),
     "redis_silent": _troubled(_redis, _silent("there", "back")),
-    "redis_slow": _troubled(_redis, _slow),
+    "redis_slow": _troubled(_redis, _slow, all_of_it=True),
 }

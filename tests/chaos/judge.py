@@ -23,7 +23,7 @@ _MARGIN_MS: Final = 5_000
 class Excuse(NamedTuple):
     """When, and of which partition indexes, replies may be repeated."""
 
-    kind: Literal["paused", "late"]
+    kind: Literal["paused", "cut off", "late"]
     partitions: frozenset[int]
     began_ms: float
     ended_ms: float
@@ -119,7 +119,7 @@ class Run:
     def _may_run_ahead(self, request: CallRequested) -> bool:
         at_ms = request.requested_at.timestamp() * 1_000
         return any(
-            excuse.kind == "late" and excuse.began_ms - _MARGIN_MS <= at_ms <= excuse.ended_ms
+            excuse.kind != "paused" and excuse.began_ms - _MARGIN_MS <= at_ms <= excuse.ended_ms
             for excuse in self.excuses
         )
 
@@ -159,7 +159,7 @@ def counts(run: Run) -> dict[str, int]:
         "replies": len(run.replies),
         "waits for the other topic exceeded": run.waits_exceeded,
         "requests that ran ahead of an outcome": run.model_says[1],
-        **{f"repeats, {excuse}": repeats[excuse] for excuse in ("paused", "late", "misfit", "unexcused")},
+        **{f"repeats, {excuse}": repeats[excuse] for excuse in ("paused", "cut off", "late", "misfit", "unexcused")},
         "dead letters": len(run.letters),
     }
 

@@ -19,6 +19,7 @@ BROKER_S: Final = (3.0, 6.0)
 
 HOLDS_S: Final[dict[str, tuple[float, float]]] = {
     "replica_killed": SHORT_S,
+    "replica_killed_at_work": SHORT_S,
     "replica_paused": LONG_S,
     "replicas_scaled": SHORT_S,
     "rolling_restart": SHORT_S,
@@ -43,7 +44,7 @@ NOT_YET: Final = frozenset({"redis_emptied", "redis_lost_its_tail"})
 
 KINDS: Final = tuple(kind for kind in HOLDS_S if kind not in NOT_YET)
 
-MAIN: Final = ("replica_killed", "redis_killed", "leader_killed", "replica_paused", "redis_slow", "kafka_cut")
+MAIN: Final = ("replica_killed_at_work", "redis_killed", "leader_killed", "replica_paused", "redis_slow", "kafka_cut")
 """The kinds of the short form, once each."""
 
 _STEP_S: Final = 11.0

@@ -109,6 +109,7 @@ def test_a_run_in_order_has_no_complaints() -> None:
         "waits for the other topic exceeded": 0,
         "requests that ran ahead of an outcome": 0,
         "repeats, paused": 0,
+        "repeats, cut off": 0,
         "repeats, late": 0,
         "repeats, misfit": 0,
         "repeats, unexcused": 0,
