@@ -18,6 +18,9 @@ from tests.services.redis import RedisServer
 SLOW_S: Final = 0.3
 """What slow servers add to each request and to each answer."""
 
+_UNTIL_PUBLISHED_S: Final = 8 * SLOW_S
+"""Longer than a batch takes from its beginning to the broker when all is slow: a read and a write there and back."""
+
 Excuse = Literal["paused", "cut off", "late"]
 
 
@@ -69,11 +72,17 @@ async def _replica_killed(stage: Stage, fault: Fault) -> set[int]:
 
 
 async def _replica_killed_at_work(stage: Stage, fault: Fault) -> set[int]:
-    """All is slow, so that there is a batch in hand, at one step or another, when the replica dies."""
+    """All is slow, so that there is a batch in hand; then its brokers' answers do not come, and then it dies.
+
+    So it dies most often when its replies are in the log and nobody has told it, and nothing is committed.
+    """
     links = [link for place in stage.fleet.places for link in (*place.kafka, place.redis)]
     for link in links:
         await asyncio.to_thread(_slow, link)
     await asyncio.sleep(fault.hold_s)
+    for link in stage.fleet.places[fault.place].kafka:
+        await asyncio.to_thread(link.silence, "back")
+    await asyncio.sleep(_UNTIL_PUBLISHED_S)
     await stage.fleet.kill(fault.place)
     for link in links:
         await asyncio.to_thread(link.mend)
