@@ -49,6 +49,11 @@ sim: .venv/installed-dev ## Run 50,000 schedules of the simulation; SIM_SCHEDULE
 fuzz: .venv/installed-dev ## Fuzz with 20,000 inputs of each kind; FUZZ_EXAMPLES=N other many
 	@FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),20000) $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
+.PHONY: chaos
+chaos: services ## Run all kinds of faults on three brokers, Redis and three replicas; CHAOS_SEED=N, CHAOS_SECONDS=N
+	@CHAOS_SEED=$${CHAOS_SEED:-$$(date +%s)} CHAOS_SECONDS=$${CHAOS_SECONDS:-360} $(BIN)/python -m pytest tests/chaos \
+		--capture=no --show-capture=no $(ARGS)
+
 .PHONY: lint
 lint: .venv/installed-dev ## Check style, types, layers and that the generated schemas are not stale
 	@$(BIN)/ruff check

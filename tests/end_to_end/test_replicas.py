@@ -1,45 +1,19 @@
 """Three replicas at one backlog that joins, leaves and repeats, judged by the independent model."""
 
 import asyncio
-import json
 import random
 import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from schemas.events import CallOutcome, CallRequested
+from tests.end_to_end.campaigns import AGENTS, NUMBERS, OUTCOMES, PHONES, PROJECTS, RETIRED, SETTINGS
 from tests.end_to_end.centre import Centre, Worker
 from tests.model import complaints_of_run
 from worker.settings.file import load
 
 EVENTS, PORTION, CONTACTS = 12_000, 300, 1_500
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
-
-NUMBERS = (
-    *("+358912345678", "+358331234567", "+358401112233", "+46812345678", "+12125550101", "+17165550102"),
-    *("+15125550103", "+390612345678", "+33123456789", "+442079460123", "+493012345678"),
-)
-RETIRED = "+358912345699"
-PHONES = ("+358401234567", "+358931234567", "+12125550190", "+15185550191", "+390298765432", "+33198765432", "12345")
-PROJECTS = ("first", "second", "third", "fourth")
-AGENTS = ("anna", "bert", "carl", None)
-OUTCOMES = ("busy", "voicemail", "callback", "deal")
-
-SETTINGS = "\n".join(
-    (
-        f"numbers: {json.dumps([{'number': number} for number in NUMBERS] + [{'number': RETIRED, 'active': False}])}",
-        "projects:",
-        f"""  - {{project_id: first, numbers: {json.dumps([*NUMBERS[:5], RETIRED])}, selection_logic: different_number,
-       keep_previous_number: true, outcomes: {{busy: "{NUMBERS[1]}", callback: "{RETIRED}"}}}}""",
-        f"""  - {{project_id: second, numbers: {json.dumps(NUMBERS)}, number_for_first_call: regionally_random,
-       selection_logic: regionally_random}}""",
-        f"""  - {{project_id: third, numbers: {json.dumps(NUMBERS[3:8])}, number_for_first_call: "{NUMBERS[4]}",
-       agent_numbers: use_agent_number}}""",
-        f"""  - {{project_id: fourth, numbers: ["{RETIRED}"], when_no_number: reject}}""",
-        f"""agents: [{{agent_id: anna, number: "{NUMBERS[2]}"}}, {{agent_id: bert}}]""",
-        f"""outcomes: [{{outcome: voicemail, next_number: "{NUMBERS[4]}"}}]""",
-    )
-)
 
 
 def story(centre: Centre) -> list[list[CallRequested | CallOutcome]]:

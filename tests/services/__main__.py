@@ -26,11 +26,12 @@ def main() -> int:
 
 
 def _kafka() -> str:
+    here = f"{kafka_jars()} by {java()}"
     if given := os.environ.get("KAFKA_BOOTSTRAP"):
-        return given
+        return f"{given}; a cluster by {here}"
     if source() == "docker":
-        return f"{kafka.IMAGE} in Docker"
-    return f"{kafka_jars()} by {java()}"
+        return f"{kafka.IMAGE} in Docker; a cluster by {here}"
+    return here
 
 
 def _redis() -> str:

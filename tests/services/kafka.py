@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,9 +20,9 @@ from tests.services.source import source
 IMAGE: Final = "apache/kafka:4.3.0"
 LOG_CONFIGURATION: Final = Path(__file__).with_name("log4j2.properties")
 
-_JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC")
-_CLUSTER_ID: Final = "b3V0Ym91bmQtbnVtYmVycw"  # any 16 bytes, as Kafka writes a UUID
-_ANSWER_S: Final = 1.0
+CLUSTER_ID: Final = "b3V0Ym91bmQtbnVtYmVycw"  # any 16 bytes, as Kafka writes a UUID
+ANSWER_S: Final = 1.0
+_HEAP_MB: Final = 512
 
 
 class KafkaServer(Server):
@@ -36,7 +36,7 @@ class KafkaServer(Server):
         """Whether a broker is in the cluster's metadata, which is when topics can be created."""
         client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         try:
-            return bool(client.list_topics(timeout=_ANSWER_S).brokers)
+            return bool(client.list_topics(timeout=ANSWER_S).brokers)
         except KafkaException:
             return False
 
@@ -79,12 +79,17 @@ def _on_this_machine(folder: Path) -> KafkaServer:
     file = folder / "server.properties"
     settings = {**configuration, "log.dirs": str(folder / "data")}
     file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    return KafkaServer(formatted_node(file, folder / "kafka.log", heap_mb=_HEAP_MB), f"{host}:{port}")
+
+
+def formatted_node(configuration: Path, log: Path, *, heap_mb: int, jvm: Sequence[str] = ()) -> ChildProcess:
+    """A node of this machine, to be started: its storage is formatted as the file says. Raises `ServiceError`."""
     run = [
-        *(java(), *_JVM, f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}"),
+        *(java(), f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", *jvm, f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}"),
         *("-cp", f"{kafka_jars()}/*"),
     ]
-    _format([*run, "kafka.tools.StorageTool", "format", "--cluster-id", _CLUSTER_ID, "--config", str(file)])
-    return KafkaServer(ChildProcess([*run, "kafka.Kafka", file], folder / "kafka.log"), f"{host}:{port}")
+    _format([*run, "kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config", str(configuration)])
+    return ChildProcess([*run, "kafka.Kafka", configuration], log)
 
 
 def _format(command: list[str]) -> None:

@@ -31,6 +31,10 @@ class Server(ABC):
     def start(self) -> None:
         """Start it and wait until it answers. Raises `ServiceError` with the end of its log."""
         self.program.start()
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self) -> None:
+        """Wait for a program that was started. Raises `ServiceError` with the end of its log."""
         deadline_s = time.monotonic() + READY_S
         while not self.answers():
             if not self.program.is_running():
