@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,34 +68,51 @@ def kafka_bootstrap() -> Iterator[str]:
 def _in_docker() -> KafkaServer:
     host, port = docker_host(), free_port()
     # The controller's port stays inside the container.
-    configuration = _configuration(listen="", advertise=host, port=port, controller_port=port + 1)
-    environment = {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in configuration.items()}
+    settings = configuration(listen="", advertise=host, port=port, controller_port=port + 1)
+    environment = {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in settings.items()}
     return KafkaServer(Container(IMAGE, port, environment=environment), f"{host}:{port}")
 
 
 def _on_this_machine(folder: Path) -> KafkaServer:
     host, port = "127.0.0.1", free_port()
-    configuration = _configuration(listen=host, advertise=host, port=port, controller_port=free_port())
+    settings = configuration(listen=host, advertise=host, port=port, controller_port=free_port())
+    return KafkaServer(local_program(folder, settings), f"{host}:{port}")
+
+
+def local_program(folder: Path, settings: Mapping[str, str], *format_options: str) -> ChildProcess:
+    """A broker on this machine with its data in `folder`, formatted. Raises `ServiceError`."""
     file = folder / "server.properties"
-    settings = {**configuration, "log.dirs": str(folder / "data")}
-    file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    run = [
+    written = {**settings, "log.dirs": str(folder / "data")}
+    file.write_text("".join(f"{name}={value}\n" for name, value in written.items()))
+    run = java_command()
+    _format(
+        [*run, "kafka.tools.StorageTool", "format", "--cluster-id", _CLUSTER_ID, "--config", str(file)], format_options
+    )
+    return ChildProcess([*run, "kafka.Kafka", file], folder / "kafka.log")
+
+
+def java_command() -> list[str]:
+    """What runs a class of Kafka's jars, whose name is to follow. Raises `ServiceError`."""
+    return [
         *(java(), *_JVM, f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}"),
         *("-cp", f"{kafka_jars()}/*"),
     ]
-    _format([*run, "kafka.tools.StorageTool", "format", "--cluster-id", _CLUSTER_ID, "--config", str(file)])
-    return KafkaServer(ChildProcess([*run, "kafka.Kafka", file], folder / "kafka.log"), f"{host}:{port}")
 
 
-def _format(command: list[str]) -> None:
+def _format(command: list[str], options: Sequence[str]) -> None:
     result = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        [*command, *options],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if result.returncode != 0:
         raise ServiceError(f"Kafka's storage cannot be formatted:\n{result.stdout}")
 
 
-def _configuration(*, listen: str, advertise: str, port: int, controller_port: int) -> Mapping[str, str]:
+def configuration(*, listen: str, advertise: str, port: int, controller_port: int) -> Mapping[str, str]:
     """What one node needs. Else as it comes, but naming a topic does not create it, and groups form at once."""
     return {
         "process.roles": "broker,controller",
