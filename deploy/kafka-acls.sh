@@ -36,7 +36,7 @@ if [ -n "$worker" ]; then
     allow "$worker" --operation Write --topic "$assigned" --topic "$letters"
 fi
 
-# Who runs `topics create`, `settings`, `explain --from-topic` and `rebuild`.
+# Who runs `topics create`, `settings` and `explain --from-topic`.
 if [ -n "$operator" ]; then
     allow "$operator" --operation Create --operation DescribeConfigs --operation Read \
         --topic "$requested" --topic "$outcome" --topic "$settings" --topic "$assigned" --topic "$letters"

@@ -29,7 +29,9 @@ async def test_a_worker_shows_none(guarded: Centre, places: Places) -> None:
     worker = await guarded.start_worker(**{**places.worker, **settings})
     assert (await guarded.call("spring", "secretly"))["number"] == HELSINKI
     for path in ("/livez", "/readyz", "/metrics"):
-        assert shown((await worker.get(path))[1]) == []
+        body = (await worker.get(path))[1]
+        assert shown(body) == []
+        assert guarded.contact("secretly") not in body
     assert shown(command_line_of(worker.process.pid)) == []
     assert await worker.stop() == 0
     text = worker.log.read_text()
