@@ -17,6 +17,7 @@ from aiokafka.errors import (
     UnknownProducerId,
 )
 from redis.exceptions import (
+    AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
     OutOfMemoryError,
@@ -296,6 +297,9 @@ _REDIS_OUTAGES: Final = ("MISCONF", "NOREPLICAS", "MASTERDOWN")
 
 def _is_outage(error: Exception) -> bool:
     """Whether the error is one that the return of Kafka or Redis will mend."""
+    if isinstance(error, AuthenticationError):
+        # To redis-py it is an error of the connection. A worker that is started again takes the new password with it.
+        return False
     return (
         isinstance(error, _OUTAGES)
         or (isinstance(error, KafkaError) and bool(error.retriable))

@@ -108,6 +108,17 @@ class Config(BaseSettings):
         return bootstrap
 
     @model_validator(mode="after")
+    def _has_a_user(self) -> Self:
+        if self.kafka_security_protocol.startswith("SASL") and not (
+            self.kafka_sasl_username and self.kafka_sasl_password
+        ):
+            raise ValueError(
+                f"OUTBOUND_KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} takes a user: "
+                "set OUTBOUND_KAFKA_SASL_USERNAME and OUTBOUND_KAFKA_SASL_PASSWORD"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _are_topics_apart(self) -> Self:
         inputs = {self.topic_call_requested, self.topic_call_outcome}
         others = [self.topic_number_assigned, self.topic_routing_settings, self.topic_dead_letters]

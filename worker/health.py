@@ -66,7 +66,8 @@ async def serving(  # noqa: PLR0913 - what is served, and where
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    app = web.Application()
+    app = web.Application(client_max_size=0)  # no request has a body
+    app.on_response_prepare.append(_without_version)
     app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -82,6 +83,11 @@ async def serving(  # noqa: PLR0913 - what is served, and where
         yield
     finally:
         await runner.cleanup()
+
+
+async def _without_version(_request: web.Request, response: web.StreamResponse) -> None:
+    """Do not tell which versions of Python and aiohttp answer."""
+    response.headers.popall("Server", None)
 
 
 async def _answers(ask: Callable[[], Awaitable[object]]) -> bool:

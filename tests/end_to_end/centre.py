@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from schemas.events import CallOutcome, CallRequested
+from tests.end_to_end.masking import PersonalData
 from tests.services.server import free_port
 
 PATIENCE_S: Final = 60
@@ -98,12 +99,14 @@ class Centre:
             "OUTBOUND_REDIS_URL": redis_url,
             "OUTBOUND_GROUP_ID": self.name,
             "OUTBOUND_SESSION_TIMEOUT_MS": "6000",
+            "OUTBOUND_LOG_LEVEL": "debug",  # for personal data must not be in the logs at any level
             **{_variable(topic): f"{self.name}-{topic}" for topic in TOPICS},
             **settings,
         }
         self.partitions = 0
         self.workers: list[Worker] = []
         self.replies: defaultdict[tuple[str | None, str], list[ConsumerRecord]] = defaultdict(list)
+        self._personal_data = PersonalData()
         self._arrived = asyncio.Condition()
         self._reading: asyncio.Task[None] | None = None
         self._producer: AIOKafkaProducer | None = None
@@ -113,10 +116,10 @@ class Centre:
 
     # The command line
 
-    def command(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, stdin: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*COMMAND, *arguments],
-            env=self.environment,
+            env={**self.environment, **settings},
             cwd=self.folder,
             input=stdin,
             capture_output=True,
@@ -176,6 +179,8 @@ class Centre:
             await asyncio.gather(self._reading, return_exceptions=True)
         if self._producer is not None:
             await self._producer.stop()
+        for worker in self.workers:
+            assert not (shown := self._personal_data.found_in(worker.log.read_text())), f"{worker.log} shows {shown}"
 
     # The dialer
 
@@ -210,6 +215,7 @@ class Centre:
             "requested_at": datetime.now(UTC).isoformat(),
             **fields,
         }
+        self._personal_data.note(contact_id, call_id, phone=event["phone"])
         await self.send("call-requested", json.dumps(event).encode(), contact_id.encode())
         return call_id
 
@@ -230,6 +236,7 @@ class Centre:
             "occurred_at": datetime.now(UTC).isoformat(),
             **fields,
         }
+        self._personal_data.note(contact_id, call_id)
         await self.send("call-outcome", json.dumps(event).encode(), contact_id.encode())
 
     async def send_portions(self, portions: Sequence[Sequence[CallRequested | CallOutcome]]) -> None:

@@ -68,39 +68,59 @@ def kafka_bootstrap() -> Iterator[str]:
 def _in_docker() -> KafkaServer:
     host, port = docker_host(), free_port()
     # The controller's port stays inside the container.
-    configuration = _configuration(listen="", advertise=host, port=port, controller_port=port + 1)
-    environment = {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in configuration.items()}
+    settings = configuration(listen="", advertise=host, port=port, controller_port=port + 1)
+    environment = {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in settings.items()}
     return KafkaServer(Container(IMAGE, port, environment=environment), f"{host}:{port}")
 
 
 def _on_this_machine(folder: Path) -> KafkaServer:
     host, port = "127.0.0.1", free_port()
-    configuration = _configuration(listen=host, advertise=host, port=port, controller_port=free_port())
+    settings = configuration(listen=host, advertise=host, port=port, controller_port=free_port())
+    return KafkaServer(local_program(folder, settings), f"{host}:{port}")
+
+
+def local_program(folder: Path, settings: Mapping[str, str], *format_options: str) -> ChildProcess:
+    """A broker on this machine with its data in `folder`, formatted. Raises `ServiceError`."""
     file = folder / "server.properties"
-    settings = {**configuration, "log.dirs": str(folder / "data")}
-    file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    return KafkaServer(formatted_node(file, folder / "kafka.log", heap_mb=_HEAP_MB), f"{host}:{port}")
+    written = {**settings, "log.dirs": str(folder / "data")}
+    file.write_text("".join(f"{name}={value}\n" for name, value in written.items()))
+    return formatted_node(file, folder / "kafka.log", heap_mb=_HEAP_MB, format_options=format_options)
 
 
-def formatted_node(configuration: Path, log: Path, *, heap_mb: int, jvm: Sequence[str] = ()) -> ChildProcess:
+def formatted_node(
+    configuration: Path, log: Path, *, heap_mb: int, jvm: Sequence[str] = (), format_options: Sequence[str] = ()
+) -> ChildProcess:
     """A node of this machine, to be started: its storage is formatted as the file says. Raises `ServiceError`."""
-    run = [
-        *(java(), f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", *jvm, f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}"),
-        *("-cp", f"{kafka_jars()}/*"),
-    ]
-    _format([*run, "kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config", str(configuration)])
+    run = java_command(heap_mb, *jvm)
+    _format(
+        [*run, "kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config", str(configuration)],
+        format_options,
+    )
     return ChildProcess([*run, "kafka.Kafka", configuration], log)
 
 
-def _format(command: list[str]) -> None:
+def java_command(heap_mb: int = _HEAP_MB, *jvm: str) -> list[str]:
+    """What runs a class of Kafka's jars, whose name is to follow. Raises `ServiceError`."""
+    return [
+        *(java(), f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", *jvm, f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}"),
+        *("-cp", f"{kafka_jars()}/*"),
+    ]
+
+
+def _format(command: list[str], options: Sequence[str]) -> None:
     result = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        [*command, *options],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if result.returncode != 0:
         raise ServiceError(f"Kafka's storage cannot be formatted:\n{result.stdout}")
 
 
-def _configuration(*, listen: str, advertise: str, port: int, controller_port: int) -> Mapping[str, str]:
+def configuration(*, listen: str, advertise: str, port: int, controller_port: int) -> Mapping[str, str]:
     """What one node needs. Else as it comes, but naming a topic does not create it, and groups form at once."""
     return {
         "process.roles": "broker,controller",

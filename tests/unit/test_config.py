@@ -8,7 +8,7 @@ from worker.cli.options import load_config
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OUTBOUND_STATE_BUCKETS", "OUTBOUND_KAFKA_BOOTSTRAP"):
+    for name in ("OUTBOUND_STATE_BUCKETS", "OUTBOUND_KAFKA_BOOTSTRAP", "OUTBOUND_KAFKA_SASL_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -33,6 +33,8 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
         ({"kafka_bootstrap": "broker"}, "'broker' is not host:port"),
         ({"kafka_bootstrap": "broker:abc"}, "OUTBOUND_KAFKA_BOOTSTRAP"),
         ({"kafka_bootstrap": "a:1,b:70000"}, "'b:70000' is not host:port"),
+        ({"kafka_security_protocol": "SASL_SSL"}, "set OUTBOUND_KAFKA_SASL_USERNAME and"),
+        ({"kafka_security_protocol": "SASL_SSL", "kafka_sasl_username": "u"}, "OUTBOUND_KAFKA_SASL_PASSWORD"),
         ({"topic_number_assigned": "call-requested"}, "topics must differ"),
         ({"topic_dead_letters": "routing-settings"}, "topics must differ"),
     ],

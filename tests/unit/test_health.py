@@ -1,5 +1,6 @@
 """`/livez` and `/readyz`: when a worker counts as stuck, and when as ready."""
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -9,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.services.server import free_port
 from worker import health
+from worker.config import Config
 from worker.health import PortInUseError, Pulse, serving
 
 
@@ -80,3 +82,42 @@ async def test_an_address_in_use_is_named() -> None:
             "127.0.0.1", port, pulse=Pulse(), conditions={}, dependencies={}, registry=CollectorRegistry()
         ):
             pass
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/metrics", 200),
+        ("HEAD", "/livez", 200),
+        ("GET", "/", 404),
+        ("GET", "/metrics/", 404),
+        ("GET", "/livez/../metrics/x", 404),
+        ("GET", "//etc/passwd", 404),
+        ("POST", "/livez", 405),
+        ("PUT", "/metrics", 405),
+        ("DELETE", "/readyz", 405),
+        ("TRACE", "/readyz", 405),
+    ],
+)
+async def test_nothing_else_is_served_nor_what_serves_it(method: str, path: str, expected: int) -> None:
+    port = free_port()
+    async with (
+        serving("127.0.0.1", port, pulse=Pulse(), conditions={}, dependencies={}, registry=CollectorRegistry()),
+        aiohttp.ClientSession() as session,
+        session.request(method, f"http://127.0.0.1:{port}{path}", data=b"x" if method == "POST" else None) as response,
+    ):
+        assert response.status == expected
+        assert "Server" not in response.headers
+
+
+async def test_an_endless_header_is_refused() -> None:
+    port = free_port()
+    async with serving("127.0.0.1", port, pulse=Pulse(), conditions={}, dependencies={}, registry=CollectorRegistry()):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000 + b"\r\n\r\n")
+        assert (await reader.readline()).split()[1] == b"400"
+        writer.close()
+
+
+def test_it_is_served_to_this_machine_alone_unless_told() -> None:
+    assert Config.model_fields["http_host"].default == "127.0.0.1"

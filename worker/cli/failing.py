@@ -5,8 +5,13 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import click
-from aiokafka.errors import KafkaError
-from redis.exceptions import RedisError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from worker.app import UnfinishedError
 from worker.health import PortInUseError
@@ -40,6 +45,18 @@ def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
 
 def _words(error: Exception) -> str:
     match error:
+        case TopicAuthorizationFailedError() | GroupAuthorizationFailedError() | ClusterAuthorizationFailedError():
+            return f"Kafka does not allow the user enough: {error}. deploy/kafka-acls.sh has what each user needs."
+        case AuthenticationError():
+            return (
+                f"Redis refuses the user: {str(error).rstrip('.')}. "
+                "Check OUTBOUND_REDIS_USERNAME and OUTBOUND_REDIS_PASSWORD."
+            )
+        case NoPermissionError():
+            return (
+                f"Redis does not allow the user enough: {str(error).rstrip('.')}. "
+                "deploy/redis-users.acl has what the worker needs."
+            )
         case KafkaError():
             return f"Kafka: {str(error) or type(error).__name__}. Check the brokers and what the user is allowed to do."
         case RedisError():

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MAX_EVENT_BYTES: Final = 1_000_000
 """What a record of Kafka takes by default, less some room for the record's own fields."""
 
+MAX_BYTES: Final = 256 * 1024 * 1024
+"""Size of an events file that is read at all, for it is held in memory: about a million events."""
+
 MAX_SHOWN: Final = 100
 """Problems that the text of an error lists. A file can have as many as it has lines."""
 
@@ -33,13 +36,16 @@ class EventsFileError(Exception):
 def load_events(path: Path) -> list[FileEvent]:
     """The events of a file, in its order. Blank lines are allowed. Raises `EventsFileError`."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise EventsFileError(f"{path}: the file cannot be read: {reason}; correct the path") from error
+    if len(content) > MAX_BYTES:
+        raise EventsFileError(f"{path}: the file is larger than {MAX_BYTES // 1024**2} MiB; send it in parts")
     events: list[FileEvent] = []
     problems: list[str] = []
-    for number, line in enumerate(map(bytes.strip, lines), start=1):
+    for number, line in enumerate(map(bytes.strip, content.split(b"\n")), start=1):
         if not line:
             continue
         try:

@@ -10,6 +10,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisClusterException, RedisError
 
+from worker.tls import tls_trouble
+
 Client: TypeAlias = Redis | RedisCluster
 
 _RETRIES: Final = 1
@@ -42,15 +44,34 @@ async def open_client(
         options["ssl_ca_certs"] = str(_readable(ca_file, url))
     try:
         return await _connected(url, options)
-    except (AuthenticationError, NoPermissionError) as error:
-        raise RedisUnavailableError(
-            f"Redis at {place} refuses the worker: {error}. Check OUTBOUND_REDIS_USERNAME and OUTBOUND_REDIS_PASSWORD."
-        ) from error
-    except (RedisError, RedisClusterException, OSError, ValueError, TypeError) as error:  # the last two: the address
-        raise RedisUnavailableError(
-            f"Redis at {place} cannot be used: {error}. Check OUTBOUND_REDIS_URL, that Redis runs, "
-            "and for rediss:// OUTBOUND_REDIS_CA_FILE."
-        ) from error
+    except Exception as error:
+        raise RedisUnavailableError(f"Redis at {place} {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    """What is wrong, and the mend. Passes on what is no error of a connection."""
+    reason = str(error).rstrip(".")
+    tls = tls_trouble(
+        error,
+        address_variable="OUTBOUND_REDIS_URL",
+        ca_variable="OUTBOUND_REDIS_CA_FILE",
+        own_certificate="The worker shows none to Redis: set tls-auth-clients no there, and use an ACL user.",
+    )
+    match error:
+        case AuthenticationError():
+            return f"refuses the user: {reason}. Check OUTBOUND_REDIS_USERNAME and OUTBOUND_REDIS_PASSWORD."
+        case NoPermissionError():
+            return f"does not allow the user enough: {reason}. deploy/redis-users.acl has what the worker needs."
+        case _ if tls is not None:
+            return f"cannot be used: {tls}"
+        case (
+            RedisError() | RedisClusterException() | OSError() | ValueError() | TypeError()
+        ):  # the last two: the address
+            return (
+                f"cannot be used: {reason}. Check OUTBOUND_REDIS_URL, that Redis runs, and that the address begins "
+                "with rediss:// if it speaks TLS and with redis:// if it does not."
+            )
+    raise error
 
 
 async def _connected(url: str, options: dict[str, Any]) -> Client:
@@ -77,7 +98,9 @@ def _place(url: str) -> str:
     """The address without user and password, to be shown."""
     try:
         parts = urlsplit(url)
-        if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
+        # What stands where the number of the database belongs may be anything, and is not to be shown.
+        is_database = parts.path.strip("/").isdecimal() or not parts.path.strip("/")
+        if parts.scheme not in {"redis", "rediss"} or not parts.hostname or not is_database:
             raise ValueError  # noqa: TRY301 - one text for all that is no address
         port = parts.port or 6379
     except ValueError:

@@ -11,6 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from worker.stream.connection import KafkaConnection, KafkaUnavailableError
+from worker.stream.diagnosis import diagnosed
 
 CALL_RETENTION_DAYS: Final = 90
 """What a rebuild of the state can reach back to, unless the topics are created with another retention."""
@@ -134,7 +135,7 @@ async def _admin(connection: KafkaConnection) -> AsyncIterator[AIOKafkaAdminClie
         await admin.start()
         yield admin
     except (KafkaError, TimeoutError) as error:
-        raise connection.unavailable(error) from error
+        raise await diagnosed(connection, error) from error
     finally:
         await admin.close()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from schemas.events import CallOutcome, CallRequested
-from worker.demo.events_file import MAX_EVENT_BYTES, MAX_SHOWN, EventsFileError, load_events
+from worker.demo.events_file import MAX_BYTES, MAX_EVENT_BYTES, MAX_SHOWN, EventsFileError, load_events
 
 REQUEST = {
     "type": "call-requested",
@@ -95,3 +95,10 @@ def test_an_event_that_kafka_would_not_take_is_told(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     file = tmp_path / "none.jsonl"
     assert problems(file) == [f"{file}: the file cannot be read: No such file or directory; correct the path"]
+
+
+def test_a_file_too_large_to_hold_is_refused_unread(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    with file.open("wb") as large:
+        large.truncate(MAX_BYTES + 1)
+    assert problems(file) == [f"{file}: the file is larger than 256 MiB; send it in parts"]
