@@ -25,8 +25,15 @@ from worker.stream.topics import CallTopics
 MAX_BATCH: Final = 2_000
 """Records in a batch: enough to spread a round trip thin, few enough that none waits long behind it."""
 
-MAX_BACKLOG: Final = 4_000
-"""Records of one partition that may lie fetched and wait for the other topic before its intake pauses."""
+MAX_BACKLOG: Final = 24_000
+"""Records, of all partitions, that may lie decoded and not handled: each partition of a topic has its share, and is
+not read further while it is full."""
+
+MAX_BACKLOG_BYTES: Final = 32 * 1024 * 1024
+"""The same in bytes, since one record may be as large as the brokers take."""
+
+_FETCH_MAX_BYTES: Final = 4 * 1024 * 1024
+"""Of one answer of a broker, as it is in the log. aiokafka holds two: one being read from, one on its way."""
 
 _POLL_MS: Final = 200
 _ORDER_POLL_MS: Final = 5
@@ -46,7 +53,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._topics = topics
         self._inputs = topics.inputs
         self._lanes: dict[int, Lane] = {}
-        self._paused: set[TopicPartition] = set()
         self._published: PublishedOffsets = {}
         self._to_take_over: set[int] = set()
         self._nothing_in_hand = asyncio.Event()
@@ -61,6 +67,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
+            fetch_max_bytes=_FETCH_MAX_BYTES,
             partition_assignment_strategy=(RangePartitionAssignor,),
             # A batch may wait for Redis as long as it takes; a client that left the group for that would not come
             # back by itself. Who is dead is told by the session timeout.
@@ -147,7 +154,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         await self._nothing_in_hand.wait()
         self._waits_exceeded = self.waits_exceeded
         # Replaced, not emptied: who still waits for an answer about the old lanes sees that they are not the lanes.
-        self._lanes, self._paused, self._published, self._to_take_over = {}, set(), {}, set()
+        self._lanes, self._published, self._to_take_over = {}, {}, set()
         if revoked:
             log.info("partitions_revoked", partitions=_indexes(revoked))
 
@@ -178,7 +185,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         if not self._assigned.is_set():
             return  # getmany would wait for the assignment, however long, and could not be told to stop
         lanes = self._lanes
-        fetched = await self._consumer.getmany(timeout_ms=timeout_ms)
+        room = self._room()
+        if lanes and not room:
+            return  # and getmany of no partitions would be of all
+        # Not more than a batch at a time: what is compressed stays so until it is asked for.
+        fetched = await self._consumer.getmany(*room, timeout_ms=timeout_ms, max_records=MAX_BATCH)
         if lanes is not self._lanes or not self._assigned.is_set():
             # A rebalance came between, and these are of the new assignment, whose lanes take nothing before the
             # partitions are taken over.
@@ -187,7 +198,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         now_s = time.monotonic()
         for tp, records in fetched.items():
             lanes[tp.partition].add(tp.topic, records, now_s)
-        self._pause_and_resume()
         self._learn_positions(lanes)
         self._ask_ends(lanes)
 
@@ -235,17 +245,18 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             batch += lane.take(MAX_BATCH - len(batch), now_s)
         return batch
 
-    def _pause_and_resume(self) -> None:
-        full = {
+    def _room(self) -> list[TopicPartition]:
+        """The partitions that may be read further. Of the others the consumer keeps what it has, and fetches no more.
+
+        They are not paused: aiokafka would throw away what it has fetched of them, to fetch it again.
+        """
+        shares = len(self._lanes) * len(self._inputs)
+        return [
             TopicPartition(topic, index)
             for index, lane in self._lanes.items()
             for topic in self._inputs
-            if lane.backlog(topic) >= MAX_BACKLOG
-        }
-        if full != self._paused:
-            self._consumer.resume(*(self._paused - full))
-            self._consumer.pause(*(full - self._paused))
-            self._paused = full
+            if lane.backlog(topic) * shares < MAX_BACKLOG and lane.backlog_bytes(topic) * shares < MAX_BACKLOG_BYTES
+        ]
 
     def _position(self, tp: TopicPartition) -> int | None:
         # AIOKafkaConsumer.position() is a coroutine that waits for a position; this one is asked per fetch.

@@ -25,6 +25,7 @@ class _Side:
 
     def __init__(self) -> None:
         self.waiting: deque[_Waiting] = deque()
+        self.waiting_bytes = 0
         self.read_to_end_at_s = float("-inf")
         """As of then every record of the log had been fetched."""
         self.end: int | None = None
@@ -48,10 +49,15 @@ class Lane:
         if records and not side.waiting:
             self._blocked_since_s = None  # the topic that was waited for is heard of
         side.waiting.extend(_Waiting(record, fetched_at_s) for record in records)
+        side.waiting_bytes += sum(_size_bytes(record) for record in records)
 
     def backlog(self, topic: str) -> int:
         """Records of the topic that are fetched and not handled."""
         return len(self._sides[topic].waiting)
+
+    def backlog_bytes(self, topic: str) -> int:
+        """Bytes of their keys, values and headers."""
+        return self._sides[topic].waiting_bytes
 
     def unknown(self) -> list[str]:
         """Topics whose log end decides what may be handled next, and was not asked for yet."""
@@ -93,7 +99,9 @@ class Lane:
             side = min(heads, key=lambda head: head[0])[1]  # the first of equals: outcomes before requests
             if not self._may_go(side.waiting[0], now_s):
                 break
-            taken.append(side.waiting.popleft().record)
+            record = side.waiting.popleft().record
+            side.waiting_bytes -= _size_bytes(record)
+            taken.append(record)
         return taken
 
     def _may_go(self, head: _Waiting, now_s: float) -> bool:
@@ -109,3 +117,8 @@ class Lane:
 
     def _oldest_head_fetched_at_s(self) -> float | None:
         return min((side.waiting[0].fetched_at_s for side in self._sides.values() if side.waiting), default=None)
+
+
+def _size_bytes(record: SourceRecord) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers
