@@ -76,6 +76,12 @@ class Worker:
             while len((await self.logged("partitions_assigned"))[-1]["partitions"]) != partitions:
                 await asyncio.sleep(0.05)
 
+    async def handled(self, what: str, count: int) -> None:
+        """Wait until the worker's log says that it handled so many `records`, `requests` or `outcomes`."""
+        async with asyncio.timeout(PATIENCE_S):
+            while sum(line[what] for line in self.log_lines() if line["event"] == "batch") < count:
+                await asyncio.sleep(0.05)
+
     async def logged(self, event: str) -> list[dict[str, Any]]:
         """The log lines of an event, once there is one: a batch is logged after its replies are out."""
         async with asyncio.timeout(PATIENCE_S):

@@ -9,10 +9,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas.events import CallOutcome, CallRequested
-from tests.end_to_end.centre import HELSINKI, TAMPERE, Centre, Worker
+from tests.end_to_end.centre import HELSINKI, PATIENCE_S, TAMPERE, Centre, Worker
 from tests.end_to_end.test_replicas import SETTINGS, story
 from tests.model import complaints_of_run
 from tests.model.engine import SELECTION_KEY, Engine
@@ -145,3 +146,47 @@ async def test_an_aborted_request_is_not_answered_and_holds_nothing_up(
     assert (await open_centre.call("spring", "anna"))["number"] == TAMPERE
     assert (contact, "aborted") not in open_centre.replies
     assert await waits_exceeded(open_centre.workers[0]) == 0
+
+
+async def test_an_open_transaction_holds_up_outcomes_and_no_request(
+    open_centre: Centre, transactional: AIOKafkaProducer
+) -> None:
+    first = await open_centre.call("spring", "anna")
+    async with transactional.transaction():
+        await write_outcome(transactional, open_centre, first, "busy")
+        second = await open_centre.call("spring", "anna")  # the log that may be read ends before the transaction
+        assert second["rule"] == "random"
+        await write_outcome(transactional, open_centre, second, "busy")
+    await readable(open_centre, outcomes=2)
+    third = await open_centre.call("spring", "anna")
+    assert (third["rule"], third["number"]) == ("outcome_number", TAMPERE)
+    assert await waits_exceeded(open_centre.workers[0]) == 0
+
+
+async def readable(centre: Centre, *, outcomes: int) -> None:
+    """Wait until so many outcomes can be read: a commit is acknowledged before the partitions know of it."""
+    consumer = AIOKafkaConsumer(
+        centre.topic("call-outcome"),
+        bootstrap_servers=centre.kafka_bootstrap,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    )
+    async with asyncio.timeout(PATIENCE_S), consumer:
+        for _ in range(outcomes):
+            await consumer.getone()
+
+
+async def test_requests_flow_and_are_counted_when_outcomes_cannot_be_read(open_centre: Centre) -> None:
+    await open_centre.call("spring", "anna")
+    admin = AdminClient({"bootstrap.servers": open_centre.kafka_bootstrap, "log_level": 0})
+    topic = open_centre.topic("call-outcome")
+    admin.delete_topics([topic])[topic].result(PATIENCE_S)
+    calls = [await open_centre.call("spring", contact) for contact in ("anna", "bert", "carl")]
+    [worker] = open_centre.workers
+    assert await waits_exceeded(worker) == len(calls)
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(PATIENCE_S)
+    await open_centre.outcome("spring", "anna", calls[0]["call_id"], "busy")
+    await worker.handled("outcomes", 1)
+    again = await open_centre.call("spring", "anna")
+    assert (again["rule"], again["number"]) == ("outcome_number", TAMPERE)
+    assert await waits_exceeded(worker) == len(calls)

@@ -32,6 +32,8 @@ class _Side:
         """The log's end as of `asked_at_s`, until it has been read to."""
         self.asked_at_s = float("-inf")
         self.position = -1
+        self.silent_since_s: float | None = None
+        """Since then it is waited for and was not heard of."""
 
 
 class Lane:
@@ -40,14 +42,13 @@ class Lane:
     def __init__(self, topics: Sequence[str]) -> None:
         """Take the topics in the order in which their records are handled on equal timestamps."""
         self._sides = {topic: _Side() for topic in topics}
-        self._blocked_since_s: float | None = None
         self.waits_exceeded = 0
 
     def add(self, topic: str, records: Sequence[SourceRecord], fetched_at_s: float) -> None:
         """Take in what was fetched of a topic, in the order of its log."""
         side = self._sides[topic]
-        if records and not side.waiting:
-            self._blocked_since_s = None  # the topic that was waited for is heard of
+        if records:
+            side.silent_since_s = None
         side.waiting.extend(_Waiting(record, fetched_at_s) for record in records)
         side.waiting_bytes += sum(_size_bytes(record) for record in records)
 
@@ -83,11 +84,9 @@ class Lane:
         """Take in the offset up to which everything of a topic was fetched."""
         side = self._sides[topic]
         if position != side.position:
-            side.position = position
-            if not side.waiting:
-                self._blocked_since_s = None
+            side.position, side.silent_since_s = position, None
         if side.end is not None and position >= side.end:
-            side.end, side.read_to_end_at_s = None, side.asked_at_s
+            side.end, side.read_to_end_at_s, side.silent_since_s = None, side.asked_at_s, None
 
     def take(self, limit: int, now_s: float) -> list[SourceRecord]:
         """Remove and give the next records that may be handled, in order, at most `limit`."""
@@ -105,14 +104,15 @@ class Lane:
         return taken
 
     def _may_go(self, head: _Waiting, now_s: float) -> bool:
-        if all(side.waiting or side.read_to_end_at_s >= head.fetched_at_s for side in self._sides.values()):
-            self._blocked_since_s = None
-            return True
-        if self._blocked_since_s is None:
-            self._blocked_since_s = now_s
-        if now_s - self._blocked_since_s < MAX_WAIT_S:
-            return False
-        self.waits_exceeded += 1  # and those behind it go at once, until the topic is heard of again
+        waited_for = [
+            side for side in self._sides.values() if not side.waiting and side.read_to_end_at_s < head.fetched_at_s
+        ]
+        for side in waited_for:
+            if side.silent_since_s is None:
+                side.silent_since_s = now_s
+            if now_s - side.silent_since_s < MAX_WAIT_S:
+                return False
+        self.waits_exceeded += bool(waited_for)  # those that come later go at once, until the topic is heard of again
         return True
 
     def _oldest_head_fetched_at_s(self) -> float | None:
