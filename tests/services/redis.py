@@ -84,7 +84,7 @@ def redis_url() -> Iterator[str]:
 
 
 class RedisClusterServers:
-    """Three masters on this machine with a third of the slots each, then their replicas, and every client's full view."""
+    """On this machine: three masters with a third of the slots each, then their replicas if there are any."""
 
     def __init__(self, nodes: Sequence[RedisServer]) -> None:
         self.nodes = nodes
@@ -155,7 +155,14 @@ def redis_cluster(*, replicas: bool = False) -> Iterator[RedisClusterServers]:
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="redis-cluster-", ignore_cleanup_errors=True)))
-        options = ("--save", "", "--appendonly", "yes" if replicas else "no", "--cluster-enabled", "yes")
+        options: tuple[str, ...] = (
+            "--save",
+            "",
+            "--appendonly",
+            "yes" if replicas else "no",
+            "--cluster-enabled",
+            "yes",
+        )
         if replicas:
             options += ("--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
         nodes = []
@@ -234,7 +241,9 @@ def _is_copied(master: RedisServer, replicas: int) -> bool:
     with master.client() as client:
         replication = client.info("replication")
     copies = [copy for name, copy in replication.items() if name.startswith("slave") and isinstance(copy, dict)]
-    copied = [copy for copy in copies if copy["state"] == "online" and copy["offset"] >= replication["master_repl_offset"]]
+    copied = [
+        copy for copy in copies if copy["state"] == "online" and copy["offset"] >= replication["master_repl_offset"]
+    ]
     return len(copied) >= replicas
 
 

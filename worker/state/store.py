@@ -15,9 +15,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
+from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisClusterException
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisClusterException
 
 from worker.selection.history import ContactHistory
 from worker.state.buckets import bucket_of, contact_key, reply_key, reply_prefix
@@ -169,6 +170,9 @@ class RedisContactStore:
         with _one_kind_of_outage():
             # Errors are taken as answers: if redis-py raises them it quotes the keys, which are personal data.
             answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        if any(isinstance(answer, ReadOnlyError) for answer in answers) and isinstance(self._client, Redis):
+            # The server became a replica, and another one may be at the address: its open connections would not tell.
+            await self._client.connection_pool.disconnect(inuse_connections=False)
         return answers
 
     def _node_of(self, key: str) -> dict[str, Any]:
