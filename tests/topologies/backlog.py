@@ -25,10 +25,10 @@ _AT: Final = "2026-11-24T09:30:00+02:00"
 _QUEUE_KB: Final = 131_072
 
 
-def write_backlog(centre: Centre, requests: int, *, first: int = 0, **options: str) -> None:
-    """Write so many requests, and an outcome to each second one, as a dialer of many contacts would.
+def write_backlog(centre: Centre, requests: int, *, compression: str = "none") -> int:
+    """Write so many requests, and an outcome to each second one, as a dialer of many contacts would; give the number.
 
-    `options` are librdkafka's, of the producer: a compressed backlog takes less of the log, and the same of a reader.
+    A compressed backlog takes less of the log, and the same of a reader that unpacks it.
     """
     producer = Producer(
         {
@@ -39,17 +39,20 @@ def write_backlog(centre: Centre, requests: int, *, first: int = 0, **options: s
             "batch.num.messages": "100000",
             "queue.buffering.max.kbytes": str(_QUEUE_KB),
             "queue.buffering.max.messages": "2000000",
-            **options,
+            "compression.type": compression,
         }
     )
-    for topic, key, value in _records(centre, range(first, first + requests)):
+    written = 0
+    for topic, key, value in _records(centre, range(requests)):
         while True:
             try:
                 producer.produce(centre.topic(topic), value, key)
+                written += 1
                 break
             except BufferError:
                 producer.poll(0.1)
     assert producer.flush(60) == 0
+    return written
 
 
 def _records(centre: Centre, calls: Sequence[int]) -> Iterator[tuple[str, bytes, bytes]]:

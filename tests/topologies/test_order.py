@@ -10,7 +10,8 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from schemas.events import CallOutcome, CallRequested
 from tests.end_to_end.centre import HELSINKI, PATIENCE_S, TAMPERE, Centre, Worker
@@ -110,7 +111,9 @@ async def transactional(kafka_bootstrap: str) -> AsyncIterator[AIOKafkaProducer]
 async def write_outcome(producer: AIOKafkaProducer, centre: Centre, call: dict[str, Any], outcome: str) -> None:
     event = {
         **{name: call[name] for name in ("call_id", "project_id", "contact_id")},
-        **{"type": "call-outcome", "outcome": outcome, "occurred_at": call["requested_at"]},
+        "type": "call-outcome",
+        "outcome": outcome,
+        "occurred_at": call["requested_at"],
     }
     await producer.send_and_wait(centre.topic("call-outcome"), json.dumps(event).encode(), event["contact_id"].encode())
 

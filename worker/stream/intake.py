@@ -32,6 +32,9 @@ not read further while it is full."""
 MAX_BACKLOG_BYTES: Final = 32 * 1024 * 1024
 """The same in bytes, since one record may be as large as the brokers take."""
 
+_METADATA_AGE_MS: Final = 10_000
+"""How soon new partitions are noticed: calls in them wait that long."""
+
 _FETCH_MAX_BYTES: Final = 4 * 1024 * 1024
 """Of one answer of a broker, as it is in the log. aiokafka holds two: one being read from, one on its way."""
 
@@ -67,6 +70,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
+            metadata_max_age_ms=_METADATA_AGE_MS,
             fetch_max_bytes=_FETCH_MAX_BYTES,
             partition_assignment_strategy=(RangePartitionAssignor,),
             # A batch may wait for Redis as long as it takes; a client that left the group for that would not come
