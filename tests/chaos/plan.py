@@ -39,12 +39,17 @@ HOLDS_S: Final[dict[str, tuple[float, float]]] = {
 }
 """How long each kind of fault lasts, at least and at most, in seconds. What happens is in `faults`."""
 
-NOT_YET: Final = frozenset({"redis_emptied", "redis_lost_its_tail"})
-"""What the worker does not recover from yet."""
+KINDS: Final = tuple(HOLDS_S)
 
-KINDS: Final = tuple(kind for kind in HOLDS_S if kind not in NOT_YET)
-
-MAIN: Final = ("replica_killed_at_work", "redis_killed", "leader_killed", "replica_paused", "redis_slow", "kafka_cut")
+MAIN: Final = (
+    "replica_killed_at_work",
+    "redis_killed",
+    "redis_lost_its_tail",
+    "redis_emptied",
+    "leader_killed",
+    "replica_paused",
+    "redis_slow",
+)
 """The kinds of the short form, once each."""
 
 _STEP_S: Final = 11.0

@@ -25,6 +25,9 @@ from tests.services.server import free_port
 PATIENCE_S: Final = 60
 """After this a test is taken to hang. No test depends on how long anything takes."""
 
+METADATA_AGE_MS: Final = 500
+"""How soon the dialer learns of new partitions."""
+
 COMMAND: Final = (sys.executable, "-m", "worker")
 
 TOPICS: Final = ("call-requested", "call-outcome", "number-assigned", "routing-settings", "dead-letters")
@@ -75,6 +78,12 @@ class Worker:
         """Wait until the group has given the worker so many partitions."""
         async with asyncio.timeout(PATIENCE_S):
             while len((await self.logged("partitions_assigned"))[-1]["partitions"]) != partitions:
+                await asyncio.sleep(0.05)
+
+    async def handled(self, what: str, count: int) -> None:
+        """Wait until the worker's log says that it handled so many `records`, `requests` or `outcomes`."""
+        async with asyncio.timeout(PATIENCE_S):
+            while sum(line[what] for line in self.log_lines() if line["event"] == "batch") < count:
                 await asyncio.sleep(0.05)
 
     async def logged(self, event: str) -> list[dict[str, Any]]:
@@ -145,7 +154,7 @@ class Centre:
         self.partitions = partitions
         self.done("topics", "create", "--partitions", str(partitions), "--replication-factor", "1")
         self.apply(settings)
-        self._producer = AIOKafkaProducer(bootstrap_servers=self.kafka_bootstrap)
+        self._producer = AIOKafkaProducer(bootstrap_servers=self.kafka_bootstrap, metadata_max_age_ms=METADATA_AGE_MS)
         await self._producer.start()
         self._reading = asyncio.create_task(self._read_replies())
         await asyncio.gather(*[self.start_worker() for _ in range(workers)])
@@ -197,6 +206,13 @@ class Centre:
         await self._producer.send_and_wait(
             self.topic(topic), value, key, partition=partition, timestamp_ms=at_ms, headers=[("trace", b"t-1")]
         )
+
+    async def dialer_knows(self, topic: str, partitions: int) -> None:
+        """Wait until the dialer would write to so many partitions of a topic."""
+        assert self._producer is not None, "open the centre first"
+        async with asyncio.timeout(PATIENCE_S):
+            while len(await self._producer.partitions_for(self.topic(topic))) < partitions:
+                await asyncio.sleep(0.05)
 
     def contact(self, name: str) -> str:
         """A contact id that no other test has."""
@@ -287,11 +303,18 @@ class Centre:
 
     async def _read_replies(self) -> None:
         consumer = AIOKafkaConsumer(
-            self.topic("number-assigned"), bootstrap_servers=self.kafka_bootstrap, auto_offset_reset="earliest"
+            self.topic("number-assigned"),
+            bootstrap_servers=self.kafka_bootstrap,
+            auto_offset_reset="earliest",
+            metadata_max_age_ms=METADATA_AGE_MS,
         )
+        read: set[tuple[int, int]] = set()
         await consumer.start()
         try:
             async for record in consumer:
+                if (record.partition, record.offset) in read:
+                    continue  # a consumer without a group begins anew when the topic has grown
+                read.add((record.partition, record.offset))
                 fields = json.loads(record.value)
                 async with self._arrived:
                     self.replies[fields["contact_id"], fields["call_id"]].append(record)

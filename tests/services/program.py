@@ -77,6 +77,11 @@ class ChildProcess:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal, such as one that makes it hang, or go on."""
+        assert self._process is not None, "start it first"
+        self._process.send_signal(number)
+
     def is_running(self) -> bool:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None

@@ -1,9 +1,9 @@
-"""Redis: one server, or a cluster of three."""
+"""Redis: one server, one with a replica, or a cluster of three masters, with or without replicas."""
 
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -84,9 +84,9 @@ def redis_url() -> Iterator[str]:
 
 
 class RedisClusterServers:
-    """Three masters on this machine with a third of the slots each, no replicas, and every client's full view."""
+    """On this machine: three masters with a third of the slots each, then their replicas if there are any."""
 
-    def __init__(self, nodes: tuple[RedisServer, ...]) -> None:
+    def __init__(self, nodes: Sequence[RedisServer]) -> None:
         self.nodes = nodes
 
     @property
@@ -97,7 +97,7 @@ class RedisClusterServers:
     def join(self) -> None:
         """Make the nodes, which know nothing of each other, a cluster; wait until each says that it is whole."""
         first, *others = self.nodes
-        for index, node in enumerate(self.nodes):
+        for index, node in enumerate(self.nodes[:MASTERS]):
             share = range(index * SLOTS // MASTERS, (index + 1) * SLOTS // MASTERS)
             with node.client() as client:
                 client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", index + 1)
@@ -105,34 +105,83 @@ class RedisClusterServers:
         for node in others:
             with node.client() as client:
                 client.execute_command("CLUSTER", "MEET", first.host, first.port)
+        self._wait_until(_knows_all_nodes)
+        for index, replica in enumerate(self.nodes[MASTERS:]):
+            with self.nodes[index].client() as master, replica.client() as client:
+                client.execute_command("CLUSTER", "REPLICATE", master.execute_command("CLUSTER", "MYID"))
         self.wait_until_whole()
 
     def wait_until_whole(self) -> None:
         """Wait until every node knows who has which slot, and that each of them is reached. Raises `ServiceError`."""
+        self._wait_until(_sees_whole_cluster)
+
+    def masters(self) -> list[RedisServer]:
+        """The nodes that run and are masters, as they say themselves."""
+        return [node for node in self.nodes if node.program.is_running() and role(node) == "master"]
+
+    def wait_for_masters(self) -> None:
+        """Wait until three nodes that run are masters again, and all that run know them. Raises `ServiceError`."""
+        deadline_s = time.monotonic() + READY_S
+        while len(self.masters()) < MASTERS:
+            _poll(deadline_s, self.nodes[0])
+        self._wait_until(_has_all_slots)
+
+    def _wait_until(self, satisfied: Callable[[RedisServer, int], bool]) -> None:
         deadline_s = time.monotonic() + READY_S
         for node in self.nodes:
-            while not _sees_whole_cluster(node):
-                if time.monotonic() > deadline_s:
-                    raise ServiceError(f"the Redis cluster is not whole:\n{node.program.log_tail()}")
-                time.sleep(_POLL_S)
+            while node.program.is_running() and not satisfied(node, len(self.nodes)):
+                _poll(deadline_s, node)
+
+
+def wait_for_replicas(master: RedisServer, count: int = 1) -> None:
+    """Wait until so many replicas have all that the master was told so far. Raises `ServiceError`."""
+    deadline_s = time.monotonic() + READY_S
+    while not _is_copied(master, count):
+        _poll(deadline_s, master)
+
+
+def role(node: RedisServer) -> str:
+    """`master` or `slave`, as the node says."""
+    with node.client() as client:
+        return str(client.info("replication")["role"])
 
 
 @contextmanager
-def redis_cluster() -> Iterator[RedisClusterServers]:
+def redis_cluster(*, replicas: bool = False) -> Iterator[RedisClusterServers]:
     """Run a cluster of one's own, empty at first, on this machine always. Raises `ServiceError`.
 
+    Without replicas it has three nodes; else six, and a master that is away for two seconds is replaced by its replica.
     Not in Docker, because its nodes give their addresses to clients, and must see each other at the same ones.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="redis-cluster-", ignore_cleanup_errors=True)))
-        options = ("--save", "", "--appendonly", "no", "--cluster-enabled", "yes")
+        options: tuple[str, ...] = (
+            "--save",
+            "",
+            "--appendonly",
+            "yes" if replicas else "no",
+            "--cluster-enabled",
+            "yes",
+        )
+        if replicas:
+            options += ("--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
         nodes = []
-        for name in map(str, range(MASTERS)):
+        for name in map(str, range(MASTERS * (1 + replicas))):
             (folder / name).mkdir()
             nodes.append(stack.enter_context(_on_this_machine(folder / name, options)))
-        cluster = RedisClusterServers(tuple(nodes))
+        cluster = RedisClusterServers(nodes)
         cluster.join()
         yield cluster
+
+
+@contextmanager
+def redis_replica(master: RedisServer) -> Iterator[RedisServer]:
+    """Run a replica of a server on this machine, with all of its data. Raises `ServiceError`."""
+    with TemporaryDirectory(prefix="redis-replica-", ignore_cleanup_errors=True) as folder:
+        options = ("--save", "", "--replicaof", f"{master.host} {master.port}", "--repl-diskless-sync-delay", "0")
+        with _on_this_machine(Path(folder), options) as replica:
+            wait_for_replicas(master)
+            yield replica
 
 
 def redis_binary() -> str:
@@ -158,11 +207,47 @@ def _on_this_machine(folder: Path, options: tuple[str, ...]) -> RedisServer:
     return RedisServer(ChildProcess(command, folder / "redis.log"), host, port)
 
 
-def _sees_whole_cluster(node: RedisServer) -> bool:
+def _knows_all_nodes(node: RedisServer, nodes: int) -> bool:
+    # Of one that was met but has not answered yet there are no slots and no state, but a handshake.
+    with node.client() as client:
+        known = client.cluster("NODES")
+    return len(known) == nodes and not any("handshake" in each["flags"] for each in known.values())
+
+
+def _sees_whole_cluster(node: RedisServer, nodes: int) -> bool:
     with node.client() as client:
         try:
-            state = client.cluster("INFO")
             slots = client.cluster("SLOTS")
         except RedisError:
             return False
-    return state["cluster_state"] == "ok" and int(state["cluster_known_nodes"]) == MASTERS and len(slots) == MASTERS
+    # Of each part: its first and last slot, its master, its replicas.
+    return _has_all_slots(node, nodes) and sum(len(part) - 2 for part in slots) == nodes
+
+
+def _has_all_slots(node: RedisServer, nodes: int) -> bool:
+    with node.client() as client:
+        try:
+            state = client.cluster("INFO")
+        except RedisError:
+            return False
+    return (
+        state["cluster_state"] == "ok"
+        and int(state["cluster_known_nodes"]) == nodes
+        and int(state["cluster_size"]) == MASTERS
+    )
+
+
+def _is_copied(master: RedisServer, replicas: int) -> bool:
+    with master.client() as client:
+        replication = client.info("replication")
+    copies = [copy for name, copy in replication.items() if name.startswith("slave") and isinstance(copy, dict)]
+    copied = [
+        copy for copy in copies if copy["state"] == "online" and copy["offset"] >= replication["master_repl_offset"]
+    ]
+    return len(copied) >= replicas
+
+
+def _poll(deadline_s: float, node: RedisServer) -> None:
+    if time.monotonic() > deadline_s:
+        raise ServiceError(f"Redis is not as it should be after {READY_S:.0f} s:\n{node.program.log_tail()}")
+    time.sleep(_POLL_S)

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from importlib import resources
 from typing import Any, Final, TypeAlias
 
+from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import AskError, ClusterError, MovedError, NoScriptError, ReadOnlyError, RedisClusterException
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisClusterException
 
 from worker.state.connection import Client
 
@@ -77,6 +78,9 @@ class Commands:
         with one_kind_of_outage():
             # Errors are taken as answers: if redis-py raises them it quotes the keys, which are personal data.
             answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        if any(isinstance(answer, ReadOnlyError) for answer in answers) and isinstance(self._client, Redis):
+            # The server became a replica, and another one may be at the address: its open connections would not tell.
+            await self._client.connection_pool.disconnect(inuse_connections=False)
         return answers
 
 
@@ -92,9 +96,15 @@ def one_kind_of_outage() -> Iterator[None]:
         raise RedisConnectionError("Redis Cluster cannot be reached, or not all of it") from error
 
 
+_MOVING: Final = (MovedError, AskError, ClusterError, RedisClusterException)
+"""What a cluster answers while a slot changes its node, once redis-py has followed it as far as it does."""
+
+
 def _without_errors(answers: list[Any]) -> list[Any]:
     """The answers; raises the first error among them."""
     for answer in answers:
+        if isinstance(answer, _MOVING):
+            raise RedisConnectionError("Redis Cluster moves slots, or not all of it can be reached") from answer
         if isinstance(answer, Exception):
             raise answer
     return answers

@@ -26,8 +26,18 @@ from worker.stream.unpacking import UnreadableBatch
 MAX_BATCH: Final = 2_000
 """Records in a batch: enough to spread a round trip thin, few enough that none waits long behind it."""
 
-MAX_BACKLOG: Final = 4_000
-"""Records of one partition that may lie fetched and wait for the other topic before its intake pauses."""
+MAX_BACKLOG: Final = 24_000
+"""Records, of all partitions, that may lie decoded and not handled: each partition of a topic has its share, and is
+not read further while it is full."""
+
+MAX_BACKLOG_BYTES: Final = 32 * 1024 * 1024
+"""The same in bytes, since one record may be as large as the brokers take."""
+
+_METADATA_AGE_MS: Final = 10_000
+"""How soon new partitions are noticed: calls in them wait that long."""
+
+_FETCH_MAX_BYTES: Final = 4 * 1024 * 1024
+"""Of one answer of a broker, as it is in the log. aiokafka holds two: one being read from, one on its way."""
 
 _POLL_MS: Final = 200
 _ORDER_POLL_MS: Final = 5
@@ -49,11 +59,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._topics = topics
         self._inputs = topics.inputs
         self._lanes: dict[int, Lane] = {}
-        self._paused: set[TopicPartition] = set()
         self._assignment: Assignment | None = None
         self._is_served = False
         self._in_hand: Sequence[SourceRecord] = ()
-        self._unreadable_until_s: dict[TopicPartition, float] = {}
+        self._unreadable: dict[TopicPartition, tuple[float, int]] = {}
+        """Partitions that are left alone for now, and the offset of the damaged batch."""
         self._nothing_in_hand = asyncio.Event()
         self._nothing_in_hand.set()
         self._assigned = asyncio.Event()
@@ -66,6 +76,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
+            metadata_max_age_ms=_METADATA_AGE_MS,
+            fetch_max_bytes=_FETCH_MAX_BYTES,
             partition_assignment_strategy=(RangePartitionAssignor,),
             # A batch may wait for Redis as long as it takes; a client that left the group for that would not come
             # back by itself. Who is dead is told by the session timeout.
@@ -114,8 +126,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             first = back[0] if back else lane.first_offset(tp.topic) if lane else None
             if first is not None:
                 self._consumer.seek(tp, first)
-        self._consumer.resume(*self._paused)
-        self._paused, self._is_served = set(), False
+        self._is_served = False
         if assignment is not None:
             self._lanes = {index: Lane(self._inputs) for index in assignment.indexes}
             self._assignment = Assignment(*assignment)
@@ -189,7 +200,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._assignment, self._is_served = None, False
         self._waits_exceeded = self.waits_exceeded
         # Replaced, not emptied: who still waits for an answer about the old lanes sees that they are not the lanes.
-        self._lanes, self._paused, self._unreadable_until_s = {}, set(), {}
+        self._lanes, self._unreadable = {}, {}
         if revoked:
             log.info("partitions_revoked", partitions=_indexes(revoked))
 
@@ -215,7 +226,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         if not self._assigned.is_set():
             return  # getmany would wait for the assignment, however long, and could not be told to stop
         lanes = self._lanes
-        fetched = await self._consumer.getmany(timeout_ms=timeout_ms)
+        self._try_unreadable_again(time.monotonic())
+        room = self._room()
+        if lanes and not room:
+            await asyncio.sleep(timeout_ms / 1_000)  # getmany of no partitions would be of all
+            return
+        # Not more than a batch at a time: what is compressed stays so until it is asked for.
+        fetched = await self._consumer.getmany(*room, timeout_ms=timeout_ms, max_records=MAX_BATCH)
         if lanes is not self._lanes or not self._assigned.is_set():
             # A rebalance came between, and these are of the new assignment, whose lanes take nothing before the
             # partitions are taken over.
@@ -226,7 +243,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             if isinstance(records[-1], UnreadableBatch):
                 self._leave_alone(tp, records.pop(), now_s)
             lanes[tp.partition].add(tp.topic, records, now_s)
-        self._pause_and_resume(now_s)
         self._learn_positions(lanes)
         self._ask_ends(lanes)
 
@@ -236,7 +252,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
                 self._consumer.seek(tp, records[0].offset)
 
     def _leave_alone(self, tp: TopicPartition, batch: UnreadableBatch, now_s: float) -> None:
-        self._unreadable_until_s[tp] = now_s + _UNREADABLE_RETRY_S
+        self._unreadable[tp] = now_s + _UNREADABLE_RETRY_S, batch.offset
         log.error(
             "batch_unreadable",
             topic=batch.topic,
@@ -247,6 +263,12 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             mend="the partition waits, the others go on; give its leadership to a broker that has the batch whole, or "
             "stop the workers and move the group's offset past it with kafka-consumer-groups",
         )
+
+    def _try_unreadable_again(self, now_s: float) -> None:
+        for tp, (until_s, offset) in list(self._unreadable.items()):
+            if until_s <= now_s:
+                del self._unreadable[tp]
+                self._consumer.seek(tp, offset)  # what was fetched is thrown away, and fetched anew
 
     def _learn_positions(self, lanes: Mapping[int, Lane]) -> None:
         for index, lane in lanes.items():
@@ -287,18 +309,20 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             batch += lane.take(MAX_BATCH - len(batch), now_s)
         return batch
 
-    def _pause_and_resume(self, now_s: float) -> None:
-        self._unreadable_until_s = {tp: at_s for tp, at_s in self._unreadable_until_s.items() if at_s > now_s}
-        full = self._unreadable_until_s.keys() | {
+    def _room(self) -> list[TopicPartition]:
+        """The partitions that may be read further. Of the others the consumer keeps what it has, and fetches no more.
+
+        They are not paused: aiokafka would throw away what it has fetched of them, to fetch it again.
+        """
+        shares = len(self._lanes) * len(self._inputs)
+        return [
             TopicPartition(topic, index)
             for index, lane in self._lanes.items()
             for topic in self._inputs
-            if lane.backlog(topic) >= MAX_BACKLOG
-        }
-        if full != self._paused:
-            self._consumer.resume(*(self._paused - full))
-            self._consumer.pause(*(full - self._paused))
-            self._paused = full
+            if lane.backlog(topic) * shares < MAX_BACKLOG
+            and lane.backlog_bytes(topic) * shares < MAX_BACKLOG_BYTES
+            and TopicPartition(topic, index) not in self._unreadable
+        ]
 
     def _position(self, tp: TopicPartition) -> int | None:
         # AIOKafkaConsumer.position() is a coroutine that waits for a position; this one is asked per fetch.

@@ -25,12 +25,15 @@ class _Side:
 
     def __init__(self) -> None:
         self.waiting: deque[_Waiting] = deque()
+        self.waiting_bytes = 0
         self.read_to_end_at_s = float("-inf")
         """As of then every record of the log had been fetched."""
         self.end: int | None = None
         """The log's end as of `asked_at_s`, until it has been read to."""
         self.asked_at_s = float("-inf")
         self.position = -1
+        self.silent_since_s: float | None = None
+        """Since then it is waited for and was not heard of."""
 
 
 class Lane:
@@ -39,15 +42,15 @@ class Lane:
     def __init__(self, topics: Sequence[str]) -> None:
         """Take the topics in the order in which their records are handled on equal timestamps."""
         self._sides = {topic: _Side() for topic in topics}
-        self._blocked_since_s: float | None = None
         self.waits_exceeded = 0
 
     def add(self, topic: str, records: Sequence[SourceRecord], fetched_at_s: float) -> None:
         """Take in what was fetched of a topic, in the order of its log."""
         side = self._sides[topic]
-        if records and not side.waiting:
-            self._blocked_since_s = None  # the topic that was waited for is heard of
+        if records:
+            side.silent_since_s = None
         side.waiting.extend(_Waiting(record, fetched_at_s) for record in records)
+        side.waiting_bytes += sum(_size_bytes(record) for record in records)
 
     def backlog(self, topic: str) -> int:
         """Records of the topic that are fetched and not handled."""
@@ -57,6 +60,10 @@ class Lane:
         """The offset of the first record of the topic that is fetched and not handled; `None` if there is none."""
         waiting = self._sides[topic].waiting
         return waiting[0].record.offset if waiting else None
+
+    def backlog_bytes(self, topic: str) -> int:
+        """Bytes of their keys, values and headers."""
+        return self._sides[topic].waiting_bytes
 
     def unknown(self) -> list[str]:
         """Topics whose log end decides what may be handled next, and was not asked for yet."""
@@ -82,11 +89,9 @@ class Lane:
         """Take in the offset up to which everything of a topic was fetched."""
         side = self._sides[topic]
         if position != side.position:
-            side.position = position
-            if not side.waiting:
-                self._blocked_since_s = None
+            side.position, side.silent_since_s = position, None
         if side.end is not None and position >= side.end:
-            side.end, side.read_to_end_at_s = None, side.asked_at_s
+            side.end, side.read_to_end_at_s, side.silent_since_s = None, side.asked_at_s, None
 
     def take(self, limit: int, now_s: float) -> list[SourceRecord]:
         """Remove and give the next records that may be handled, in order, at most `limit`."""
@@ -98,25 +103,35 @@ class Lane:
             side = min(heads, key=lambda head: head[0])[1]  # the first of equals: outcomes before requests
             if not self._may_go(side.waiting[0], now_s):
                 break
-            taken.append(side.waiting.popleft().record)
+            record = side.waiting.popleft().record
+            side.waiting_bytes -= _size_bytes(record)
+            taken.append(record)
         return taken
 
     def put_back(self, records: Sequence[SourceRecord]) -> None:
         """Take back what was taken last, all of it or its end, in the order in which it was taken."""
         for record in reversed(records):
             # It may go at once when it is taken again, as it could before.
-            self._sides[record.topic].waiting.appendleft(_Waiting(record, float("-inf")))
+            side = self._sides[record.topic]
+            side.waiting.appendleft(_Waiting(record, float("-inf")))
+            side.waiting_bytes += _size_bytes(record)
 
     def _may_go(self, head: _Waiting, now_s: float) -> bool:
-        if all(side.waiting or side.read_to_end_at_s >= head.fetched_at_s for side in self._sides.values()):
-            self._blocked_since_s = None
-            return True
-        if self._blocked_since_s is None:
-            self._blocked_since_s = now_s
-        if now_s - self._blocked_since_s < MAX_WAIT_S:
-            return False
-        self.waits_exceeded += 1  # and those behind it go at once, until the topic is heard of again
+        waited_for = [
+            side for side in self._sides.values() if not side.waiting and side.read_to_end_at_s < head.fetched_at_s
+        ]
+        for side in waited_for:
+            if side.silent_since_s is None:
+                side.silent_since_s = now_s
+            if now_s - side.silent_since_s < MAX_WAIT_S:
+                return False
+        self.waits_exceeded += bool(waited_for)  # those that come later go at once, until the topic is heard of again
         return True
 
     def _oldest_head_fetched_at_s(self) -> float | None:
         return min((side.waiting[0].fetched_at_s for side in self._sides.values() if side.waiting), default=None)
+
+
+def _size_bytes(record: SourceRecord) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers

@@ -117,6 +117,33 @@ def test_the_wait_begins_anew_while_the_other_topic_is_being_read(lane: Lane) ->
     assert taken(lane, now_s=1.0 + 2 * MAX_WAIT_S) == [(REQUESTS, 5), (REQUESTS, 6)]
 
 
+def test_what_comes_while_the_other_topic_is_silent_does_not_wait_again(lane: Lane) -> None:
+    blocked(lane, at_s=0.0)
+    assert len(taken(lane, now_s=MAX_WAIT_S)) == 2
+    lane.add(REQUESTS, records(REQUESTS, 8), fetched_at_s=2 * MAX_WAIT_S)
+    assert taken(lane, now_s=2 * MAX_WAIT_S) == [(REQUESTS, 8)]
+    assert lane.waits_exceeded == 3
+
+
+def test_a_topic_that_was_read_to_its_end_has_its_whole_time_again(lane: Lane) -> None:
+    blocked(lane, at_s=0.0)
+    assert len(taken(lane, now_s=MAX_WAIT_S)) == 2
+    lane.learn_end(OUTCOMES, end=0, asked_at_s=MAX_WAIT_S)
+    lane.learn_position(OUTCOMES, 0)
+    lane.add(REQUESTS, records(REQUESTS, 8), fetched_at_s=2 * MAX_WAIT_S)
+    assert taken(lane, now_s=2 * MAX_WAIT_S) == []
+
+
+def test_the_backlog_is_counted_in_records_and_in_bytes(lane: Lane) -> None:
+    request = Record(REQUESTS, 0, 1, key=b"key", value=b"value", headers=(("trace", b"t"),))
+    lane.add(REQUESTS, [request, request], fetched_at_s=0)
+    lane.add(OUTCOMES, records(OUTCOMES, 1, 9), fetched_at_s=0)
+    assert (lane.backlog(REQUESTS), lane.backlog_bytes(REQUESTS)) == (2, 2 * 14)
+    assert lane.backlog_bytes(OUTCOMES) == 0
+    lane.take(2, now_s=0)
+    assert (lane.backlog(REQUESTS), lane.backlog_bytes(REQUESTS)) == (1, 14)
+
+
 def test_a_topic_that_is_heard_of_again_is_waited_for_again(lane: Lane) -> None:
     blocked(lane, at_s=0.0)
     assert len(taken(lane, now_s=MAX_WAIT_S)) == 2
