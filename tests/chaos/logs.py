@@ -5,7 +5,7 @@ from typing import Final, Literal, NamedTuple, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from schemas.headers import SOURCE
+from worker.stream.replies import read_source
 
 PATIENCE_S: Final = 60.0
 _POLL_S: Final = 0.2
@@ -34,8 +34,8 @@ class Record(NamedTuple):
 
 def source_of(reply: Record) -> int:
     """The offset of the request that a reply says it answers; -1 if it says nothing."""
-    offset = reply.header(SOURCE).rpartition(b":")[2]
-    return int(offset) if offset.isdigit() else -1
+    source = read_source(reply)
+    return -1 if source is None else source.offset
 
 
 def record_of(message: Message) -> Record:

@@ -64,7 +64,7 @@ def reply(  # noqa: PLR0913 - all that the judge looks at
         "requested_at": "2026-11-24T08:00:00+00:00",
         "assigned_at": "2026-11-24T08:00:00+00:00",
     }
-    source = (SOURCE, b"call-requested:%d" % offset)
+    source = (SOURCE, b"call-requested:%d:0" % offset)
     return record("number-assigned", offset, json.dumps(event).encode(), (source,), at=at)
 
 
@@ -79,7 +79,7 @@ OUTCOME = {
 }
 
 ONE = reply(0, "one", HELSINKI, "first_call_number", at=15)
-AGAIN = ONE._replace(offset=1, timestamp=START_MS + 25, headers=((SOURCE, b"call-requested:1"),))
+AGAIN = ONE._replace(offset=1, timestamp=START_MS + 25, headers=((SOURCE, b"call-requested:1:0"),))
 TWO = reply(2, "two", TAMPERE, "outcome_number", attempt=2, at=45)
 RUBBISH = record("call-requested", 3, b"rubbish", at=50)
 ORDERLY = Run(
@@ -127,7 +127,7 @@ REPEAT = TWO._replace(offset=3, timestamp=START_MS + 60_000)
     [
         (with_replies(ONE, AGAIN), "call-requested/3:2 was not answered"),
         (with_replies(ONE, AGAIN, TWO, TWO._replace(headers=())), "answers nothing"),
-        (with_replies(ONE, AGAIN, TWO, TWO._replace(headers=((SOURCE, b"call-requested:3"),))), "is no request"),
+        (with_replies(ONE, AGAIN, TWO, TWO._replace(headers=((SOURCE, b"call-requested:3:0"),))), "is no request"),
         (with_replies(ONE, AGAIN, TWO, REPEAT), "was answered 2 times, with no excuse"),
         (with_replies(ONE, AGAIN, TWO, REPEAT._replace(value=ONE.value)), "got replies that differ"),
         (with_replies(ONE, AGAIN._replace(value=TWO.value), TWO), "replies that differ"),

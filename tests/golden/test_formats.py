@@ -18,10 +18,12 @@ from worker.loop.settling import encode as encode_reply
 from worker.selection.history import ContactHistory, ProjectCalls, WaitingOutcome
 from worker.settings.difference import difference
 from worker.settings.fold import Fold
-from worker.state.buckets import bucket_of, contact_key, reply_key
+from worker.state.buckets import bucket_of, contact_key, mark_key, reply_key
 from worker.state.codec import FORMAT, decode, encode
-from worker.stream.publisher import fitting
-from worker.stream.records import DeadLetter
+from worker.state.marks import Mark, decode_mark
+from worker.stream.publisher import fitting, reply_record
+from worker.stream.records import DeadLetter, OutgoingReply
+from worker.stream.replies import Source, read_source
 
 GOLDEN: Final = Path(__file__).parent
 
@@ -63,6 +65,23 @@ def test_the_keys_of_a_contact_are_where_they_always_were(key: dict[str, Any]) -
     assert bucket == key["bucket"]
     assert contact_key(bucket, contact_id) == key["contact_key"]
     assert reply_key(bucket, contact_id, key["call_id"]) == key["reply_key"]
+
+
+@pytest.mark.parametrize("mark", json.loads((GOLDEN / "marks.json").read_bytes()), ids=lambda mark: mark["key"])
+def test_a_mark_is_written_and_read_where_and_as_ever(mark: dict[str, Any]) -> None:
+    meant = Mark(mark["requests"], mark["outcomes"], mark["replies"])
+    assert mark_key(mark["bucket"], mark["index"]) == mark["key"]
+    assert meant.encode() == mark["stored"].encode()
+    assert decode_mark(mark["stored"].encode()) == meant
+
+
+def test_a_reply_says_what_it_answers_in_the_same_header_as_ever() -> None:
+    told = json.loads((GOLDEN / "headers/reply.json").read_bytes())
+    request = Record(b"{}", told["topic"], 3, told["offset"], told["timestamp"])
+    sent = reply_record(OutgoingReply(request, b"k", b"{}"))
+    assert [[name, value.decode()] for name, value in sent.headers] == told["headers"]
+    answered = Record(b"{}", "number-assigned", 3, headers=tuple(sent.headers))
+    assert read_source(answered) == Source(told["topic"], told["offset"], told["timestamp"])
 
 
 @pytest.mark.parametrize("path", files("replies/*.json"))

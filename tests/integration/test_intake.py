@@ -206,9 +206,10 @@ async def test_what_the_group_refuses_is_raised_and_not_waited_for(
 
 async def next_batch(intake: Intake) -> list[SourceRecord]:
     async with asyncio.timeout(PATIENCE_S):
-        while not (batch := await intake.fetch()):
-            pass
-    return batch
+        while True:
+            take_over(intake)
+            if batch := await intake.fetch():
+                return batch
 
 
 async def test_a_batch_given_back_is_handed_out_again_in_its_order(

@@ -3,11 +3,11 @@
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from worker.state.marks import Mark
 from worker.stream.connection import KafkaConnection
@@ -26,6 +26,11 @@ _FETCH_BYTES: Final = 64 * 1024
 """Of one partition at a time: a rebuild reads all of them side by side, and its memory must stay flat."""
 
 _POLL_MS: Final = 500
+
+_ENDS_S: Final = 5.0
+"""How long it is waited for the ends of an input topic's logs."""
+
+_UNKNOWN_END: Final = 2**53
 
 
 class Standing(NamedTuple):
@@ -62,8 +67,9 @@ class CallLogs:
         try:
             await consumer.start()
             inputs = [TopicPartition(topic, index) for topic in topics.inputs for index in indexes]
-            outputs = [TopicPartition(topics.number_assigned, index) for index in indexes]
-            ends = await consumer.end_offsets([*inputs, *outputs])
+            ends = await consumer.end_offsets([TopicPartition(topics.number_assigned, index) for index in indexes])
+            for topic in topics.inputs:
+                ends |= await _ends_if_known(consumer, [tp for tp in inputs if tp.topic == topic])
             offsets = await asyncio.gather(*map(consumer.committed, inputs))
             committed = {tp: offset or 0 for tp, offset in zip(inputs, offsets, strict=True)}
         finally:
@@ -89,6 +95,19 @@ class CallLogs:
     def recall(self, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> "Recollection":
         """Read replies and outcomes once more, by partition index, from these marks up to those."""
         return Recollection(self._connection, self._topics, starts, ends)
+
+
+async def _ends_if_known(consumer: AIOKafkaConsumer, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where the logs of a topic end; beyond any offset if it cannot be read for now.
+
+    Nobody takes partitions over later because, of the two input topics, one is gone: calls go on without it.
+    """
+    try:
+        async with asyncio.timeout(_ENDS_S):
+            ends: dict[TopicPartition, int] = await consumer.end_offsets(tps)
+    except (TimeoutError, KafkaTimeoutError):
+        return dict.fromkeys(tps, _UNKNOWN_END)
+    return ends
 
 
 class Recollection:
