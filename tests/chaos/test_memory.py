@@ -1,11 +1,17 @@
-"""A million records of backlog: what the worker holds in memory, and that all of it is worked off."""
+"""A million records: what the worker holds in memory while it works them off, and a rebuild while it reads them."""
 
+import asyncio
 import os
+import resource
+import subprocess
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.centre import Centre
+from tests.end_to_end.centre import COMMAND, Centre, Worker
+from tests.services.redis import redis_server
 from tests.topologies.backlog import LIMIT_KB, SETTINGS, resident_kb, write_backlog
 
 pytestmark = pytest.mark.skipif("CHAOS_SECONDS" not in os.environ, reason="some 4 minutes, in make chaos alone")
@@ -20,15 +26,52 @@ async def test_a_million_records_are_worked_off_within_bounds(
 ) -> None:
     centre = Centre(kafka_bootstrap, redis_url, tmp_path)
     try:
-        await centre.open(SETTINGS, workers=0)
-        written = write_backlog(centre, REQUESTS, compression=compression)
-        worker = await centre.start_worker()
-        handled = 0
-        while handled < written:  # as long as it goes on: each step has its own patience
-            handled = min(handled + 50_000, written)
-            await worker.handled("records", handled)
+        written, worker = await worked_off(centre, compression)
         now_kb, most_kb = resident_kb(worker)
         print(f"{written} records, {compression}: resident {now_kb} kB, at most {most_kb} kB")  # noqa: T201 - the figure
         assert most_kb < LIMIT_KB
     finally:
         await centre.close()
+
+
+async def test_a_million_records_are_rebuilt_within_bounds(kafka_bootstrap: str, tmp_path: Path) -> None:
+    with redis_server() as server:
+        centre = Centre(kafka_bootstrap, server.url, tmp_path)
+        try:
+            written, worker = await worked_off(centre, "none")
+            assert await worker.stop() == 0
+            with server.client() as client:
+                keys = client.dbsize()
+                client.flushall()
+                elapsed_s, usage = await asyncio.to_thread(_measured, [*COMMAND, "rebuild", "--all"], centre)
+                assert client.dbsize() == keys
+            cpu_us = (usage.ru_utime + usage.ru_stime) * 1e6 / written
+            print(  # noqa: T201 - the figures
+                f"{written} records rebuilt: {written / elapsed_s:.0f}/s, {cpu_us:.1f} us of CPU each, "
+                f"at most {usage.ru_maxrss} kB resident"
+            )
+            assert usage.ru_maxrss < LIMIT_KB
+        finally:
+            await centre.close()
+
+
+def _measured(command: Sequence[str], centre: Centre) -> tuple[float, resource.struct_rusage]:
+    """Run a command that must succeed: how long it took, in seconds, and what it used."""
+    begun_at_s = time.monotonic()
+    program = subprocess.Popen(command, env=centre.environment, cwd=centre.folder, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(program.pid, 0)
+    program.returncode = os.waitstatus_to_exitcode(status)
+    assert program.returncode == 0
+    return time.monotonic() - begun_at_s, usage
+
+
+async def worked_off(centre: Centre, compression: str) -> tuple[int, Worker]:
+    """A worker that has handled a million records, and how many those were."""
+    await centre.open(SETTINGS, workers=0)
+    written = write_backlog(centre, REQUESTS, compression=compression)
+    worker = await centre.start_worker()
+    handled = 0
+    while handled < written:  # as long as it goes on: each step has its own patience
+        handled = min(handled + 50_000, written)
+        await worker.handled("records", handled)
+    return written, worker
