@@ -27,7 +27,7 @@ async def test_a_million_records_are_worked_off_within_bounds(
     centre = Centre(kafka_bootstrap, redis_url, tmp_path)
     try:
         written, worker = await worked_off(centre, compression)
-        now_kb, most_kb = resident_kb(worker)
+        now_kb, most_kb = resident_kb(worker.process.pid)
         print(f"{written} records, {compression}: resident {now_kb} kB, at most {most_kb} kB")  # noqa: T201 - the figure
         assert most_kb < LIMIT_KB
     finally:
@@ -43,26 +43,29 @@ async def test_a_million_records_are_rebuilt_within_bounds(kafka_bootstrap: str,
             with server.client() as client:
                 keys = client.dbsize()
                 client.flushall()
-                elapsed_s, usage = await asyncio.to_thread(_measured, [*COMMAND, "rebuild", "--all"], centre)
+                elapsed_s, usage, most_kb = await asyncio.to_thread(_measured, [*COMMAND, "rebuild", "--all"], centre)
                 assert client.dbsize() == keys
             cpu_us = (usage.ru_utime + usage.ru_stime) * 1e6 / written
             print(  # noqa: T201 - the figures
                 f"{written} records rebuilt: {written / elapsed_s:.0f}/s, {cpu_us:.1f} us of CPU each, "
-                f"at most {usage.ru_maxrss} kB resident"
+                f"at most {most_kb} kB resident"
             )
-            assert usage.ru_maxrss < LIMIT_KB
+            assert most_kb < LIMIT_KB
         finally:
             await centre.close()
 
 
-def _measured(command: Sequence[str], centre: Centre) -> tuple[float, resource.struct_rusage]:
-    """Run a command that must succeed: how long it took, in seconds, and what it used."""
-    begun_at_s = time.monotonic()
+def _measured(command: Sequence[str], centre: Centre) -> tuple[float, resource.struct_rusage, int]:
+    """Run a command that must succeed: how long it took, in seconds, what it used, and its memory at most in KiB."""
+    begun_at_s, most_kb = time.monotonic(), 0
     program = subprocess.Popen(command, env=centre.environment, cwd=centre.folder, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(program.pid, 0)
-    program.returncode = os.waitstatus_to_exitcode(status)
+    while not (waited := os.wait4(program.pid, os.WNOHANG))[0]:
+        # Not the usage's own maximum: that counts what the tests held when the command was forked off them.
+        most_kb = max(most_kb, resident_kb(program.pid)[1])
+        time.sleep(0.1)
+    program.returncode = os.waitstatus_to_exitcode(waited[1])
     assert program.returncode == 0
-    return time.monotonic() - begun_at_s, usage
+    return time.monotonic() - begun_at_s, waited[2], most_kb
 
 
 async def worked_off(centre: Centre, compression: str) -> tuple[int, Worker]:

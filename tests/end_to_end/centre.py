@@ -309,8 +309,8 @@ class Centre:
             metadata_max_age_ms=METADATA_AGE_MS,
         )
         read: set[tuple[int, int]] = set()
-        await consumer.start()
         try:
+            await consumer.start()  # within: a centre may be closed before it is through
             async for record in consumer:
                 if (record.partition, record.offset) in read:
                     continue  # a consumer without a group begins anew when the topic has grown

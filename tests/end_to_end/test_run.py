@@ -10,6 +10,9 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord
 
 from tests.end_to_end.centre import HELSINKI, PATIENCE_S, PHONE, TAMPERE, Centre
+from tests.integration.test_publisher import BROKER_LIMIT
+from worker.stream.connection import KafkaConnection
+from worker.stream.reader import read_to_end
 
 SETTINGS = f"""
 numbers: [{{number: "{HELSINKI}"}}, {{number: "{TAMPERE}"}}]
@@ -219,3 +222,18 @@ def test_the_help_of_run_names_every_setting(centre: Centre) -> None:
     text = centre.done("run", "--help")
     for name in Config.model_fields:
         assert f"OUTBOUND_{name.upper()}" in text.replace("\n", "").replace(" ", ""), name
+
+
+async def test_records_as_large_as_the_brokers_take_are_handled_and_kept(centre: Centre, kafka_bootstrap: str) -> None:
+    await centre.open(SETTINGS)
+    padding = "x" * (BROKER_LIMIT - 2_000)
+    first = await centre.call("spring", "anna", more=padding)
+    await centre.outcome("spring", "anna", first["call_id"], "busy", next_number=TAMPERE, more=padding)
+    contact_id = centre.contact("bert").encode()
+    misfit = json.dumps({"type": "call-requested", "call_id": "c", "more": padding}).encode()
+    await centre.send("call-requested", misfit, contact_id)
+    await centre.reply(None, "c")
+    again = await centre.call("spring", "anna")
+    assert (again["attempt"], again["rule"]) == (2, "outcome_number")
+    letters = read_to_end(KafkaConnection(bootstrap=kafka_bootstrap), centre.topic("dead-letters"))
+    assert [letter.value async for letter in letters] == [misfit]

@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.simulation.points import effect
 from worker.selection.history import ContactHistory
-from worker.state.buckets import bucket_of, contact_key, mark_key, owner_of, reply_key
+from worker.state.buckets import bucket_of, contact_key, home_of, mark_key, owner_of, reply_key
 from worker.state.codec import decode, encode, head
 from worker.state.marks import Guard, Guards, Mark, buckets_of, decode_mark, is_held
 from worker.state.store import Change, Place, Snapshot, StateLostError
@@ -70,8 +70,8 @@ class SimContacts:
         return buckets_of(index, partitions=partitions, buckets=BUCKETS)
 
     @staticmethod
-    def bucket_of(contact_id: str) -> int:
-        return bucket_of(contact_id, BUCKETS)
+    def place_of(contact_id: str, partitions: int) -> Place:
+        return home_of(contact_id, partitions, BUCKETS), bucket_of(contact_id, BUCKETS)
 
     async def read(self, calls: Mapping[str, Collection[str]]) -> dict[str, Snapshot]:
         snapshots: dict[str, Snapshot] = {}

@@ -6,7 +6,7 @@ from typing import Final
 
 from confluent_kafka import Producer
 
-from tests.end_to_end.centre import HELSINKI, PHONE, STOCKHOLM, TAMPERE, Centre, Worker
+from tests.end_to_end.centre import HELSINKI, PHONE, STOCKHOLM, TAMPERE, Centre
 
 CONTACTS: Final = 20_000
 LIMIT_KB: Final = 250_000
@@ -66,8 +66,8 @@ def _records(centre: Centre, calls: Sequence[int]) -> Iterator[tuple[str, bytes,
             yield "call-outcome", contact.encode(), outcome.encode()
 
 
-def resident_kb(worker: Worker) -> tuple[int, int]:
-    """What the worker holds in memory now, and the most that it ever held, in KiB."""
-    lines = Path(f"/proc/{worker.process.pid}/status").read_text(encoding="utf-8").splitlines()
+def resident_kb(pid: int) -> tuple[int, int]:
+    """What a process holds in memory now, and the most that it ever held, in KiB; 0 of one that has ended."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     fields = dict(line.split(":", 1) for line in lines)
-    return tuple(int(fields[name].split()[0]) for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value] # two names
+    return tuple(int(fields.get(name, "0").split()[0]) for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value] # two names

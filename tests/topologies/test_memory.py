@@ -39,7 +39,7 @@ async def centre(kafka_bootstrap: str, redis: RedisServer, tmp_path: Path) -> As
 
 
 def assert_within_bounds(worker: Worker) -> None:
-    _, most_kb = resident_kb(worker)
+    _, most_kb = resident_kb(worker.process.pid)
     assert most_kb < LIMIT_KB
 
 

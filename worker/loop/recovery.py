@@ -8,7 +8,6 @@ from typing import Protocol
 
 from worker.loop.recalling import Memory, memories, rejected_calls, take_in
 from worker.selection.history import ContactHistory
-from worker.state.buckets import bucket_of
 from worker.state.marks import NOTHING, Guard, Mark, Token, decode_mark
 from worker.state.store import Change, Place, Snapshot
 from worker.stream.call_logs import Recalled, Standing
@@ -39,8 +38,8 @@ class LostContacts(Protocol):
     def retentions_ms(self) -> tuple[int, int]:
         """For how long contacts and replies are kept."""
 
-    def bucket_of(self, contact_id: str) -> int:
-        """The bucket that holds a contact."""
+    def place_of(self, contact_id: str, partitions: int) -> Place:
+        """The partition index of a contact, and the bucket that holds it."""
 
     def guard(self, guards: Mapping[int, Mapping[int, Guard]]) -> None:
         """Say what the buckets must show from now on, by partition index and bucket."""
@@ -136,6 +135,7 @@ class Recovery:
         self._token = token
         self._now = now
         self._progress = progress
+        self._since = frozenset(index for index, _ in lost.since)
         self._marks: dict[int, Mark] = {}
         self._begun = False
         self._chunks = 0
@@ -217,26 +217,25 @@ class Recovery:
     def _is_lost(self, memory: Memory) -> bool:
         """Whether the bucket of the contact no longer knows of it."""
         record = memory.recalled.record
-        home = bucket_of(memory.contact_id, self._lost.partitions)
-        place = home, self._contacts.bucket_of(memory.contact_id)
+        place = self._contacts.place_of(memory.contact_id, self._lost.partitions)
+        home, _ = place
         if place in self._lost.wholly:
             return True
         mark = self._lost.since.get(place)
         if mark is not None and home == record.partition:
             return _is_beyond(mark, memory)
         # A contact that comes on another partition than its own is looked after by the one that it comes on.
-        return home != record.partition and any(index == record.partition for index, _ in self._lost.since)
+        return home != record.partition and record.partition in self._since
 
     def _token_after(self, chunks: int) -> bytes:
         return b"%b %d" % (self._token, chunks)
 
     def _marks_after(self, chunk: Iterable[Recalled]) -> dict[int, Mark]:
         """The marks of what lost its end, once the chunk is taken in."""
-        indexes = {index for index, _ in self._lost.since}
         marks: dict[int, Mark] = {}
         for record, is_reply, source in chunk:
             index = record.partition
-            if index not in indexes:
+            if index not in self._since:
                 continue
             mark = marks.get(index) or self._marks.get(index, NOTHING)
             if not is_reply:

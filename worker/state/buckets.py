@@ -30,6 +30,13 @@ def bucket_of(contact_id: str, buckets: int) -> int:
     return int(murmur2(contact_id.encode()) & 0x7FFFFFFF) % buckets
 
 
+def home_of(contact_id: str, partitions: int, buckets: int) -> int:
+    """The partition index of a contact, by the same partitioner."""
+    if buckets % partitions == 0:
+        return bucket_of(contact_id, buckets) % partitions
+    return bucket_of(contact_id, partitions)
+
+
 def contact_key(bucket: int, contact_id: str) -> str:
     """The key of what is known of the contact."""
     return f"outbound:{{{bucket}}}:contact:{contact_id}"

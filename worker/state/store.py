@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
 from worker.selection.history import ContactHistory
-from worker.state.buckets import bucket_of, contact_key, mark_key, owner_of, reply_key, reply_prefix
+from worker.state.buckets import bucket_of, contact_key, home_of, mark_key, owner_of, reply_key, reply_prefix
 from worker.state.codec import DamagedStateError, NewerFormatError, StateError, decode, encode, head
 from worker.state.commands import SCAN_COUNT, Command, Commands, Script
 from worker.state.connection import RedisUnavailableError, open_client
@@ -112,9 +112,9 @@ class RedisContactStore:
         """The buckets that hold the contacts of a partition index."""
         return buckets_of(index, partitions=partitions, buckets=self._buckets)
 
-    def bucket_of(self, contact_id: str) -> int:
-        """The bucket that holds a contact."""
-        return bucket_of(contact_id, self._buckets)
+    def place_of(self, contact_id: str, partitions: int) -> Place:
+        """The partition index of a contact, and the bucket that holds it."""
+        return home_of(contact_id, partitions, self._buckets), bucket_of(contact_id, self._buckets)
 
     async def read(self, calls: Mapping[str, Collection[str]]) -> dict[str, Snapshot]:
         """What is known of each contact, and the stored replies of the calls named: `calls` has call ids by contact.
@@ -185,15 +185,14 @@ class RedisContactStore:
         wanted, count = frozenset(places), 0
         async for key in self._commands.scan("outbound:{*"):
             owner = owner_of(key)
-            place = (bucket_of(owner.contact_id, partitions), owner.bucket) if owner else None
+            place = (home_of(owner.contact_id, partitions, self._buckets), owner.bucket) if owner else None
             if place in wanted:
                 found[place].append(key)
-                count += 1
-            if count == SCAN_COUNT:
+            count += 1
+            if count % SCAN_COUNT == 0:
+                going_on()
                 await self._remove(found, token)
                 found.clear()
-                count = 0
-            going_on()
         await self._remove(found, token)
 
     async def _remove(self, found: Mapping[Place, Sequence[bytes]], token: bytes) -> None:

@@ -87,8 +87,8 @@ class World:
     def buckets_of(self, index: int, partitions: int) -> range:
         return range(index, 2, partitions)
 
-    def bucket_of(self, contact_id: str) -> int:
-        raise AssertionError(contact_id)
+    def place_of(self, contact_id: str, partitions: int) -> Place:
+        raise AssertionError(contact_id, partitions)
 
     async def marks_of(self, places: Collection[Place]) -> dict[Place, bytes | None]:
         return dict.fromkeys(places)
