@@ -26,7 +26,7 @@ from worker.stream.unpacking import UnreadableBatch
 MAX_BATCH: Final = 2_000
 """Records in a batch: enough to spread a round trip thin, few enough that none waits long behind it."""
 
-MAX_BACKLOG: Final = 24_000
+MAX_BACKLOG: Final = 12_000
 """Records, of all partitions, that may lie decoded and not handled: each partition of a topic has its share, and is
 not read further while it is full."""
 
