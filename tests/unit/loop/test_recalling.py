@@ -1,14 +1,14 @@
 """What single records of the logs say of a contact."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from tests.unit.loop.test_reading import Record
 from worker.loop.recalling import Memory, memories, rejected_calls, take_in
 from worker.selection.history import ContactHistory
 from worker.stream.call_logs import Recalled
 
-ASSIGNED = {
+ASSIGNED: Final[dict[str, Any]] = {
     "type": "number-assigned",
     "call_id": "call-1",
     "project_id": "spring",
@@ -24,7 +24,7 @@ ASSIGNED = {
     "requested_at": "2026-11-24T08:00:00Z",
     "assigned_at": "2026-11-24T08:00:00Z",
 }
-REJECTED = {
+REJECTED: Final[dict[str, Any]] = {
     "type": "assignment-rejected",
     "call_id": "call-1",
     "project_id": "spring",
