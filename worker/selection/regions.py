@@ -23,8 +23,8 @@ from phonenumbers import (
     number_type,
     region_code_for_number,
 )
-from phonenumbers.geodata import GEOCODE_DATA, GEOCODE_LONGEST_PREFIX
-from phonenumbers.geodata.locale import LOCALE_DATA
+
+from worker.selection.geodata import COUNTRY_NAMES, DESCRIPTIONS
 
 
 class Location(NamedTuple):
@@ -172,15 +172,15 @@ def _area_digits(phone: PhoneNumber, country: str) -> int:
 
 def _place(country: str, name: str | None) -> str | None:
     # A name of the country itself, in whatever language, would be no closer than the country.
-    if name is None or name in LOCALE_DATA.get(country, {}).values():
+    if name is None or name in COUNTRY_NAMES.get(country, frozenset()):
         return None
     return f"{country}:{name}"
 
 
 def _described(digits: str) -> tuple[str | None, str | None]:
     """Give the longest prefix of the digits that the geocoding data describe in English, and what they say."""
-    for end in range(GEOCODE_LONGEST_PREFIX, 1, -1):
-        description = GEOCODE_DATA.get(digits[:end], {}).get("en")
+    for end in range(min(DESCRIPTIONS.longest_prefix, len(digits)), 1, -1):
+        description = DESCRIPTIONS.get(digits[:end])
         if description is not None:
             return digits[:end], description
     return None, None
@@ -195,9 +195,7 @@ def _region(calling_code: str, description: str) -> str:
 
 
 def _descriptions(calling_code: str) -> Iterator[tuple[str, str]]:
-    for prefix, names in GEOCODE_DATA.items():
-        if prefix.startswith(calling_code) and "en" in names:
-            yield prefix, names["en"]
+    return (described for described in DESCRIPTIONS.items() if described[0].startswith(calling_code))
 
 
 @cache
@@ -207,7 +205,7 @@ def _states_by_abbreviation(calling_code: str) -> Mapping[str, str]:
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for prefix, description in _descriptions(calling_code):
         _, found, abbreviation = description.rpartition(separator)
-        around = (GEOCODE_DATA.get(prefix[:end], {}).get("en") for end in range(2, len(prefix)))
+        around = (DESCRIPTIONS.get(prefix[:end]) for end in range(2, len(prefix)))
         if found and (name := next((name for name in around if name and separator not in name), None)):
             votes[abbreviation][name] += 1
     return {abbreviation: names.most_common(1)[0][0] for abbreviation, names in votes.items()}
