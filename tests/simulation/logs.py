@@ -27,6 +27,9 @@ class SimCallLogs:
     def recall(self, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> "SimRecollection":
         return SimRecollection(self._kafka, self._chance, starts, ends)
 
+    async def are_behind(self, ends: Mapping[int, Mark]) -> bool:
+        raise AssertionError(f"nobody rebuilds by hand here, up to {ends}")
+
     def _standings(self, indexes: Collection[int]) -> tuple[dict[int, Standing], PublishedOffsets]:
         committed = self._kafka.group.committed
         published = self._read_tail(indexes)

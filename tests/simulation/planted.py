@@ -10,7 +10,7 @@ from tests.simulation.publisher import SimPublisher
 from tests.simulation.redis import SimContacts
 from tests.simulation.replica import Parts, Servers, sound
 from worker.state.marks import NOTHING, Guard, Mark
-from worker.state.store import Change, Place
+from worker.state.store import Change
 from worker.stream.call_logs import Standing
 from worker.stream.records import Outbox, SourceRecord
 from worker.stream.replies import PublishedOffsets
@@ -71,8 +71,8 @@ def publishes_before_writing(name: str, servers: Servers, chance: Random) -> Par
 
 class _IgnoresVersions(SimContacts):
     @staticmethod
-    def is_as_read(stored: bytes, version: int) -> bool:
-        del stored, version
+    def is_as_read(stored: bytes, change: Change) -> bool:
+        del stored, change
         return True
 
 
@@ -157,18 +157,15 @@ def never_commits_outcomes(name: str, servers: Servers, chance: Random) -> Parts
     return sound(name, servers, chance)._replace(intake=_CommitsRequestsOnly(name, servers.kafka, chance))
 
 
-class _TrustsRedis(SimContacts):
-    async def marks_of(self, places: Collection[Place]) -> dict[Place, bytes | None]:
-        await super().marks_of(places)
-        return dict.fromkeys(places, Mark(9_999, 9_999, 9_999).encode())
-
-    async def set_marks(self, marks: Mapping[Place, bytes]) -> None:
-        del marks
+class _ExpectsNothing(SimCallLogs):
+    async def standings(self, indexes: Collection[int]) -> tuple[dict[int, Standing], PublishedOffsets]:
+        standings, published = await super().standings(indexes)
+        return {index: standing._replace(done=NOTHING) for index, standing in standings.items()}, published
 
 
 def takes_over_whatever_redis_has(name: str, servers: Servers, chance: Random) -> Parts:
     """A replica serves partitions without looking whether their state is all there."""
-    return sound(name, servers, chance)._replace(contacts=_TrustsRedis(servers.redis))
+    return sound(name, servers, chance)._replace(logs=_ExpectsNothing(servers.kafka, chance))
 
 
 class _NeverLooksAgain(SimContacts):

@@ -56,7 +56,7 @@ class Redis:
 class SimContacts:
     """Promises what `worker.state.store.RedisContactStore` promises: a command per bucket, each whole or not at all."""
 
-    retentions_ms: Final = (400 * 86_400_000, 86_400_000)
+    reply_retention_ms: Final = 86_400_000
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -95,7 +95,8 @@ class SimContacts:
                 lost.update(self._guards.of(bucket))
             else:
                 losers |= losing
-                self._guards.written(bucket, marks)
+                if not losing:
+                    self._guards.written(bucket, marks)
         if lost:
             raise StateLostError(lost)
         return losers
@@ -104,13 +105,6 @@ class SimContacts:
         return await effect(
             "read the marks", lambda: {(i, b): self._redis.values.get(mark_key(b, i)) for i, b in places}
         )
-
-    async def set_marks(self, marks: Mapping[Place, bytes]) -> None:
-        def put() -> None:
-            for (index, bucket), mark in marks.items():
-                self._redis.write(bucket, {mark_key(bucket, index): mark})
-
-        await effect(f"set the marks of {sorted(marks)}", put)
 
     async def forget(
         self, places: Collection[Place], token: bytes, partitions: int, going_on: Callable[[], None]
@@ -145,17 +139,18 @@ class SimContacts:
             return None
         losers = set()
         new: dict[str, bytes | None] = {}
+        new_marks: dict[str, bytes | None] = {}
         for index in self._guards.of(bucket).keys() & marks.keys():
             key = mark_key(bucket, index)
-            new[key] = _highest(values.get(key), marks[index])
+            new_marks[key] = _to_stand(values.get(key), self._guards.of(bucket)[index], marks[index])
         for change in changes:
             key = contact_key(bucket, change.contact_id)
-            if not self.is_as_read(values.get(key, b""), change.version):
+            if not self.is_as_read(values.get(key, b""), change):
                 losers.add(change.contact_id)
                 continue
             new[key] = encode(change.history, change.version + 1)
             new |= {reply_key(bucket, change.contact_id, call): reply for call, reply in change.replies.items()}
-        self._redis.write(bucket, new)
+        self._redis.write(bucket, new if losers else new | new_marks)
         return losers
 
     def _broken(self, bucket: int) -> set[int]:
@@ -166,17 +161,17 @@ class SimContacts:
         }
 
     @staticmethod
-    def is_as_read(stored: bytes, version: int) -> bool:
+    def is_as_read(stored: bytes, change: Change) -> bool:
         """Whether the value is still of the version that was read: it begins with it, or there is none."""
-        expected = head(version)
+        expected = head(change.version) if change.replaces is None else change.replaces
         return stored.startswith(expected) if expected else not stored
 
 
-def _highest(stored: bytes | None, new: Mark | bytes) -> bytes:
-    mark = decode_mark(stored)
-    if isinstance(new, bytes) or mark is None:
-        return new if isinstance(new, bytes) else new.encode()
-    return Mark(*map(max, mark, new)).encode()
+def _to_stand(stored: bytes | None, guard: Guard, new: Mark | bytes) -> bytes:
+    if isinstance(new, bytes):
+        return new
+    mark = decode_mark(stored) if isinstance(guard, Mark) else None
+    return new.encode() if mark is None else Mark(*map(max, mark, new)).encode()
 
 
 def _is_of(key: str, bucket: int, index: int, partitions: int) -> bool:

@@ -176,7 +176,8 @@ class Loop:
                 if contact_id not in lost:
                     report.answers += each.answers
             report.conflicts += len(lost)
-            marks = {}
+            if not lost:
+                marks = {}
             unsettled = {contact_id: unsettled[contact_id] for contact_id in lost}
 
     async def _snapshots(self, unsettled: dict[str, list[Incoming]], report: BatchReport) -> dict[str, Snapshot]:

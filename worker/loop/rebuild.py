@@ -73,11 +73,12 @@ class Rebuild:
                 f"{members} workers of the group run: stop them first. What Redis lost they rebuild by themselves; "
                 "this command is for state that is wrong, not gone."
             )
-        places = {(index, bucket) for index in indexes for bucket in self._contacts.buckets_of(index, self._partitions)}
+        places = [(index, bucket) for index in indexes for bucket in self._contacts.buckets_of(index, self._partitions)]
+        found = await self._contacts.marks_of(places)
         standings, recollection = await self._recall()
         recovery = Recovery(
             contacts=self._contacts,
-            lost=Lost(partitions=self._partitions, wholly=places, since={}),
+            lost=Lost(partitions=self._partitions, wholly={place: found[place] or b"" for place in places}, since={}),
             standings=standings,
             recollection=recollection,
             token=f"rebuilding {self._token}".encode(),
@@ -111,7 +112,7 @@ class Rebuild:
             now_ms = int(self._now().timestamp() * 1_000)
             empty = Snapshot(ContactHistory(), stored.version, {}, stored.fault, stored.stored)
             change = recalled_change(
-                contact_id, of_contact, empty, now_ms=now_ms, retentions_ms=self._contacts.retentions_ms
+                contact_id, of_contact, empty, now_ms=now_ms, reply_retention_ms=self._contacts.reply_retention_ms
             )
             if dry_run or not await self._contacts.write([change], {}):
                 return RebuiltContact(stored, change.history, len(of_contact), missing)
@@ -138,17 +139,20 @@ class Rebuild:
         return records
 
     async def _caught_up(self) -> None:
-        """Wait until running workers have committed all that was there to be handled when this was called."""
-        if not await self._count_members():
-            return
+        """Wait until the workers have committed all that was there to be handled when this was called.
+
+        What was handled and is not committed is not in the logs yet, or not for certain.
+        """
         indexes = range(self._partitions)
         ends = {index: standing.ends for index, standing in (await self._logs.standings(indexes))[0].items()}
         try:
             async with asyncio.timeout(_CATCH_UP_S):
-                while any(  # noqa: ASYNC110 - Kafka does not tell, it is asked
-                    not standing.done.reaches(ends[index])
-                    for index, standing in (await self._logs.standings(indexes))[0].items()
-                ):
+                while await self._logs.are_behind(ends):
+                    if not await self._count_members():
+                        raise RebuildRefusedError(
+                            "records wait to be handled, and no worker runs that would: start one, or rebuild its "
+                            "whole partition"
+                        )
                     await asyncio.sleep(_ASK_AGAIN_S)
         except TimeoutError:
             raise RebuildRefusedError("the workers are behind: try again when the lag is gone") from None

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from worker.loop.recalling import Memory, memories, rejected_calls, take_in
 from worker.selection.history import ContactHistory
+from worker.state.codec import head
 from worker.state.marks import NOTHING, Guard, Mark, Token, decode_mark
 from worker.state.store import Change, Place, Snapshot
 from worker.stream.call_logs import Recalled, Standing
@@ -35,17 +36,14 @@ class LostContacts(Protocol):
     """What a recovery needs of Redis."""
 
     @property
-    def retentions_ms(self) -> tuple[int, int]:
-        """For how long contacts and replies are kept."""
+    def reply_retention_ms(self) -> int:
+        """For how long replies are kept."""
 
     def place_of(self, contact_id: str, partitions: int) -> Place:
         """The partition index of a contact, and the bucket that holds it."""
 
     def guard(self, guards: Mapping[int, Mapping[int, Guard]]) -> None:
         """Say what the buckets must show from now on, by partition index and bucket."""
-
-    async def set_marks(self, marks: Mapping[Place, bytes]) -> None:
-        """Set what stands where the marks are."""
 
     async def forget(
         self, places: Collection[Place], token: bytes, partitions: int, going_on: Callable[[], None]
@@ -68,13 +66,14 @@ class Lost:
 
     partitions: int
     """How many partition indexes there are."""
-    wholly: set[Place]
+    wholly: dict[Place, bytes]
+    """With what stands there instead of a mark; nothing, as a rule."""
     since: dict[Place, Mark]
 
     @property
     def places(self) -> set[Place]:
         """All places that lost something."""
-        return self.wholly | self.since.keys()
+        return self.wholly.keys() | self.since.keys()
 
     @property
     def indexes(self) -> list[int]:
@@ -103,7 +102,7 @@ class Lost:
         wholly = {index for (index, _), mark in marks.items() if mark is None}
         return cls(
             partitions=partitions,
-            wholly={place for place in places if place[0] in wholly},
+            wholly={place: found[place] or b"" for place in places if place[0] in wholly},
             since={place: mark for place, mark in marks.items() if mark is not None and place[0] not in wholly},
         )
 
@@ -137,7 +136,7 @@ class Recovery:
         self._progress = progress
         self._since = frozenset(index for index, _ in lost.since)
         self._marks: dict[int, Mark] = {}
-        self._begun = False
+        self._guarded = self._begun = False
         self._chunks = 0
         self._chunk: list[Recalled] = []
         self._tried: dict[str, int] = {}
@@ -170,15 +169,18 @@ class Recovery:
         await self._recollection.close()
 
     async def _begin(self) -> None:
-        guards: dict[int, dict[int, Guard]] = {}
-        for index, bucket in self._lost.places:
-            token = self._token_after(0)
-            guards.setdefault(index, {})[bucket] = self._lost.since.get((index, bucket)) or Token(token, token)
-        if self._lost.wholly:
-            wholly, going_on = self._lost.wholly, partial(self._progress, 0)
-            await self._contacts.set_marks(dict.fromkeys(wholly, self._token_after(0)))
-            await self._contacts.forget(wholly, self._token_after(0), self._lost.partitions, going_on)
-        self._contacts.guard(guards)
+        token, wholly = self._token_after(0), self._lost.wholly
+        if not self._guarded:
+            guards: dict[int, dict[int, Guard]] = {}
+            for (index, bucket), mark in self._lost.since.items():
+                guards.setdefault(index, {})[bucket] = mark
+            for (index, bucket), found in wholly.items():
+                guards.setdefault(index, {})[bucket] = Token(found, token)
+            self._contacts.guard(guards)
+            self._guarded = True
+        if wholly:
+            await self._contacts.write([], {index: token for index, _ in wholly})
+            await self._contacts.forget(wholly, token, self._lost.partitions, partial(self._progress, 0))
         self._begun = True
 
     async def _take_in(self, chunk: Sequence[Recalled]) -> None:
@@ -192,7 +194,8 @@ class Recovery:
         while by_contact or to_write:
             changes = await self._changes(by_contact)
             losers = await self._contacts.write(changes, to_write)
-            to_write = {}
+            if not losers:
+                to_write = {}
             by_contact = {contact_id: by_contact[contact_id] for contact_id in losers}
         self._marks |= marks
         self._tried.clear()
@@ -205,13 +208,18 @@ class Recovery:
             snapshot = snapshots[contact_id]
             # What cannot be read is left to who meets it in its turn: the end of the logs would not be all of it.
             if snapshot.fault is None and self._tried.get(contact_id) != snapshot.version:
-                self._tried[contact_id] = snapshot.version + 1
-                changes.append(self._change(contact_id, of_contact, snapshot))
+                change = self._change(contact_id, of_contact, snapshot)
+                self._tried[contact_id] = change.version + 1
+                changes.append(change)
         return changes
 
     def _change(self, contact_id: str, of_contact: Sequence[Memory], snapshot: Snapshot) -> Change:
         return recalled_change(
-            contact_id, of_contact, snapshot, now_ms=_ms(self._now()), retentions_ms=self._contacts.retentions_ms
+            contact_id,
+            of_contact,
+            snapshot,
+            now_ms=_ms(self._now()),
+            reply_retention_ms=self._contacts.reply_retention_ms,
         )
 
     def _is_lost(self, memory: Memory) -> bool:
@@ -269,19 +277,20 @@ def recalled_change(
     snapshot: Snapshot,
     *,
     now_ms: int,
-    retentions_ms: tuple[int, int],
+    reply_retention_ms: int,
 ) -> Change:
     """What a contact is to become by its memories, over what is stored; over nothing, if that is damaged."""
     history = ContactHistory() if snapshot.fault else snapshot.history
-    replies = take_in(of_contact, history, snapshot.replies, replies_since_ms=now_ms - retentions_ms[1])
-    newest_ms = max((memory.recalled.record.timestamp for memory in of_contact), default=now_ms)
+    replies = take_in(of_contact, history, snapshot.replies, replies_since_ms=now_ms - reply_retention_ms)
+    newest_ms = max((memory.recalled.record.timestamp for memory in of_contact if memory.recalled.is_reply), default=0)
     return Change(
         contact_id,
-        now_ms if snapshot.fault else snapshot.version,  # no earlier state had that many versions
+        # No earlier state had that many versions, so that who read one of them and slept through the loss cannot write.
+        max(now_ms, snapshot.version),
         history,
         replies,
-        age_ms=max(0, now_ms - newest_ms),
-        replaces=snapshot.stored if snapshot.fault else None,
+        replies_age_ms=max(0, now_ms - newest_ms) if replies else 0,
+        replaces=snapshot.stored if snapshot.fault else head(snapshot.version),
     )
 
 

@@ -8,7 +8,7 @@ import structlog
 
 from worker.loop.progress import Progress
 from worker.loop.recovery import Lost, LostContacts, Recollection, Recovery, recalled_change, remember
-from worker.state.marks import NOTHING, Guard, Mark, decode_mark, is_held
+from worker.state.marks import NOTHING, Guard, Mark, Token, decode_mark, is_held
 from worker.state.store import Place, Snapshot
 from worker.stream.call_logs import Standing
 from worker.stream.records import Assignment, SourceRecord
@@ -40,6 +40,9 @@ class Logs(Protocol):
 
     def recall(self, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> Recollection:
         """Read replies and outcomes once more."""
+
+    async def are_behind(self, ends: Mapping[int, Mark]) -> bool:
+        """Whether records before these ends wait to be handled."""
 
 
 class GuardedContacts(LostContacts, Protocol):
@@ -138,28 +141,46 @@ class TakeOver:
             for bucket in self._contacts.buckets_of(index, assignment.partitions)
         ]
         found = await self._contacts.marks_of(places)
-        lost = Lost.among(
-            found,
-            [place for place in places if not is_held(self._standings[place[0]].done, found[place])],
-            assignment.partitions,
-        )
+        missing = {place for place in places if not is_held(self._standings[place[0]].done, found[place])}
+        missing |= await self._blank(found, assignment.partitions)
+        lost = Lost.among(found, missing, assignment.partitions)
         if not lost.places:
             await self._guard(found)
         return lost
 
+    async def _blank(self, found: Mapping[Place, bytes | None], partitions: int) -> set[Place]:
+        """Places of which nothing is expected and where no mark is, and that were lost all the same.
+
+        An index that was never handled has no mark yet, and gets one now. But its contacts may have been those of
+        another index before partitions were added: then a mark of that one is in the bucket, or was lost with them.
+        """
+        blank = {
+            place for place, stored in found.items() if stored is None and self._standings[place[0]].done.is_nothing
+        }
+        if not blank:
+            return blank
+        standings, _ = await self._logs.standings(range(partitions))
+        if all(standing.done.is_nothing for standing in standings.values()):
+            return set()  # nothing was ever handled
+        marked = await self._contacts.marks_of([(index, bucket) for _, bucket in blank for index in range(partitions)])
+        buckets = {bucket for (_, bucket), stored in marked.items() if stored is not None}
+        return {(index, bucket) for index, bucket in blank if bucket not in buckets}
+
     async def _guard(self, found: Mapping[Place, bytes | None]) -> None:
         guards: dict[int, dict[int, Guard]] = {index: {} for index, _ in found}
-        beyond: dict[Place, bytes] = {}
+        to_write: dict[int, Mark | bytes] = {}
         for (index, bucket), stored in found.items():
-            mark, standing = decode_mark(stored) or NOTHING, self._standings[index]
-            if not standing.ends.reaches(mark):
+            mark, standing = decode_mark(stored), self._standings[index]
+            guards[index][bucket] = mark or NOTHING
+            if mark is None:
+                to_write[index] = standing.done  # so that from now on it is known whether there was one
+            elif not standing.ends.reaches(mark):
                 # It vouches for more than there is: the topic was made anew. Kept, it would hide what is lost next.
-                mark = standing.done
-                beyond[index, bucket] = mark.encode()
-            guards[index][bucket] = mark
-        if beyond:
-            await self._contacts.set_marks(beyond)
+                guards[index][bucket] = Token(stored or b"", standing.done.encode())
+                to_write[index] = standing.done
         self._contacts.guard(guards)
+        if to_write:
+            await self._contacts.write([], to_write)
 
     async def _begin(self, lost: Lost) -> None:
         starts = lost.starts()
@@ -217,7 +238,11 @@ class TakeOver:
         now_ms = int(self._now().timestamp() * 1_000)
         changes = [
             recalled_change(
-                contact_id, of_contact, damaged[contact_id], now_ms=now_ms, retentions_ms=self._contacts.retentions_ms
+                contact_id,
+                of_contact,
+                damaged[contact_id],
+                now_ms=now_ms,
+                reply_retention_ms=self._contacts.reply_retention_ms,
             )
             for contact_id, of_contact in found.items()
         ]

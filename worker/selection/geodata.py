@@ -1,8 +1,8 @@
 """What places the geocoding data of libphonenumber name, in English, packed.
 
-The library holds them as a dict of dicts in all languages: a process that has imported it is of 112 MB. What is needed
-here is copied out once, and the library's own copy is let go: 54 MB, of which 28 are free to be used again (phonenumbers
-9.0.43, Python 3.11, VmRSS). Who imports it later gets it anew.
+The library holds them as a dict of dicts in all languages: a process that has imported it is of 112 MB. What is
+needed here is copied out once, and the library's own copy is let go: 54 MB, of which 28 are free to be used again
+(phonenumbers 9.0.43, Python 3.11, VmRSS). Who imports it later gets it anew.
 """
 
 import gc

@@ -5,6 +5,9 @@
 -- Gives how many keys were there to be removed; nothing (nil) if something else stands there by now.
 
 local stored = redis.pcall('GET', KEYS[1])
+if type(stored) == 'table' and stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
+  return stored
+end
 if stored ~= ARGV[1] then
   return nil
 end

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import gcd
 from typing import Final, NamedTuple, TypeAlias
 
-_STORED: Final = re.compile(rb"([0-9]{1,15}) ([0-9]{1,15}) ([0-9]{1,15})")
+_STORED: Final = re.compile(rb"([0-9]{1,15}) ([0-9]{1,15}) ([0-9]{1,15})(?: .*)?", re.DOTALL)
+"""A later version may have more to say behind the three numbers; they go on to mean what they mean."""
 
 
 class Mark(NamedTuple):
@@ -28,6 +29,11 @@ class Mark(NamedTuple):
         """Whether everything that the other one vouches for is vouched for by this one."""
         return self.requests >= other.requests and self.outcomes >= other.outcomes
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it vouches for nothing that was handled."""
+        return not (self.requests or self.outcomes)
+
     def encode(self) -> bytes:
         """As it is stored."""
         return b"%d %d %d" % self
@@ -38,7 +44,7 @@ NOTHING: Final = Mark()
 
 
 class Token(NamedTuple):
-    """What stands where a mark is while a bucket is built anew: exactly these bytes.
+    """What stands where a mark is while a bucket is built anew: exactly these bytes, none if nothing stands there.
 
     Or those that were to take their place: they have, if the answer to a write was lost.
     """
@@ -60,9 +66,9 @@ def decode_mark(stored: bytes | None) -> Mark | None:
 def is_held(guard: Guard, stored: bytes | None) -> bool:
     """Whether what is stored is what the guard asks for."""
     if isinstance(guard, Token):
-        return stored in guard
+        return (stored or b"") in guard
     mark = decode_mark(stored)
-    return (guard == NOTHING and stored is None) if mark is None else mark.reaches(guard)
+    return (guard.is_nothing and stored is None) if mark is None else mark.reaches(guard)
 
 
 def buckets_of(index: int, *, partitions: int, buckets: int) -> range:
@@ -101,10 +107,13 @@ class Guards:
                     self.ask(index, bucket, guard._replace(to_be=written))
 
     def written(self, bucket: int, marks: Mapping[int, Mark | bytes]) -> None:
-        """Ask for what was written to the bucket."""
+        """Ask for what was written to the bucket: as in the bucket itself, a mark does not go back."""
         for index in self.of(bucket).keys() & marks.keys():
-            mark = marks[index]
-            self.ask(index, bucket, Token(mark, mark) if isinstance(mark, bytes) else mark)
+            mark, guard = marks[index], self.of(bucket)[index]
+            if isinstance(mark, bytes):
+                self.ask(index, bucket, Token(mark, mark))
+            else:
+                self.ask(index, bucket, Mark(*map(max, guard, mark)) if isinstance(guard, Mark) else mark)
 
     def buckets(self, indexes: Collection[int]) -> Iterator[int]:
         """The buckets that are guarded for these partition indexes."""

@@ -20,7 +20,7 @@ from worker.state.buckets import bucket_of, contact_key, home_of, mark_key, owne
 from worker.state.codec import DamagedStateError, NewerFormatError, StateError, decode, encode, head
 from worker.state.commands import SCAN_COUNT, Command, Commands, Script
 from worker.state.connection import RedisUnavailableError, open_client
-from worker.state.marks import NOTHING, Guard, Guards, Mark, Token, buckets_of
+from worker.state.marks import Guard, Guards, Mark, Token, buckets_of
 
 __all__ = [
     "Change",
@@ -74,15 +74,16 @@ class Snapshot:
 class Change:
     """What a contact is to become. `version` is the one that was read; `replies`, by call id, are newly decided.
 
-    `age_ms` is how long ago it was news: of so much less is the time that it is kept. `replaces` is the damaged
-    value that was read, if it takes the place of one; `version` is then any that no earlier state has had.
+    `replies_age_ms` is how old the replies are: of so much less is the time that they are kept. `replaces`, if given,
+    is what the value that was read begins with, or all of it if it is damaged; `version` is then one that no earlier
+    state of the contact has had.
     """
 
     contact_id: str
     version: int
     history: ContactHistory
     replies: dict[str, bytes]
-    age_ms: int = 0
+    replies_age_ms: int = 0
     replaces: bytes | None = None
 
 
@@ -100,9 +101,9 @@ class RedisContactStore:
         self._guards = Guards()
 
     @property
-    def retentions_ms(self) -> tuple[int, int]:
-        """For how long contacts and replies are kept after they are written."""
-        return self._retentions_ms
+    def reply_retention_ms(self) -> int:
+        """For how long replies are kept after they are written."""
+        return self._retentions_ms[1]
 
     def guard(self, guards: Mapping[int, Mapping[int, Guard]]) -> None:
         """Say what the buckets must show from now on, by partition index and bucket."""
@@ -141,6 +142,7 @@ class RedisContactStore:
         A loser may also be a contact whose write arrived while its answer was lost: read again, it has the replies.
         With the changes go the `marks`, by partition index, into every bucket that is guarded for it: marks, or
         what is to stand in their place for now.
+        A bucket with a loser keeps its marks: give them again with what is written instead.
         Raises `StateLostError` if a bucket does not show what it must: then nothing is written to that bucket.
         """
         parts = self._by_bucket((change.contact_id, change) for change in changes)
@@ -156,7 +158,8 @@ class RedisContactStore:
                 lost.update(guarded)
                 continue
             losers.update(part[position - 1].contact_id for position in positions)
-            self._guards.written(bucket, marks)
+            if not positions:
+                self._guards.written(bucket, marks)
         if lost:
             raise StateLostError(lost)
         return losers
@@ -167,11 +170,6 @@ class RedisContactStore:
         # Not GET, which fails on what is not a string; to MGET that is absent, as it is to the script.
         values = await self._commands.send([("MGET", mark_key(bucket, index)) for index, bucket in places])
         return {place: mark for place, [mark] in zip(places, values, strict=True)}
-
-    async def set_marks(self, marks: Mapping[Place, bytes]) -> None:
-        """Set what stands where the marks are, whatever stood there."""
-        commands = [("SET", mark_key(bucket, index), mark) for (index, bucket), mark in marks.items()]
-        await self._commands.send(commands)
 
     async def forget(
         self, places: Collection[Place], token: bytes, partitions: int, going_on: Callable[[], None]
@@ -244,7 +242,7 @@ class RedisContactStore:
             keys += [reply_key(bucket, change.contact_id, call_id) for call_id in change.replies]
             read = head(change.version) if change.replaces is None else change.replaces
             value = encode(change.history, change.version + 1)
-            values += (read, value, change.age_ms, len(change.replies), *change.replies.values())
+            values += (read, value, change.replies_age_ms, len(change.replies), *change.replies.values())
         return (len(keys), *keys, *values)
 
 
@@ -273,7 +271,7 @@ def _guard_arguments(guard: Guard, new: Mark | bytes | None) -> tuple[bytes | in
     written = new.encode() if isinstance(new, Mark) else new or b""
     if isinstance(guard, Token):
         return (guard.stands, _NEVER, _NEVER, written)
-    return (b"" if guard == NOTHING else _NOT_STORED, guard.requests, guard.outcomes, written)
+    return (b"" if guard.is_nothing else _NOT_STORED, guard.requests, guard.outcomes, written)
 
 
 def _read_command(bucket: int, guards: Iterable[int], part: Sequence[tuple[str, Collection[str]]]) -> Command:

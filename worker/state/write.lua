@@ -5,9 +5,9 @@
 -- ARGV  the number of marks; retention of contacts (ms), retention of replies (ms); then
 --       per mark: what may stand there other than a high enough mark; requests, outcomes at least; the new mark, or ''
 --       per contact: what the stored value begins with if it is of the version read ('' if it was absent),
---       the new value, how long ago it was news (ms), the number of new replies, the replies
--- Gives the positions (from 1) of the contacts that lost: another wrote them since they were read. Gives nothing
--- (nil) if a mark was not as it should be.
+--       the new value, how old its new replies are (ms), their number, the replies
+-- Gives the positions (from 1) of the contacts that lost: another wrote them since they were read. Then the marks stay
+-- as they are, since they would vouch for what is not written. Gives nothing (nil) if a mark was not as it should be.
 --
 -- Safe to apply twice, as clients do when an answer is lost: the second time every contact loses, is read again,
 -- and its replies are found decided; and a mark never goes back.
@@ -15,7 +15,7 @@
 
 local marks, contact_ms, reply_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local arg = 4
-local MARK = '^(%d+) (%d+) (%d+)$'
+local MARK = '^(%d+) (%d+) (%d+) ' -- of a mark with a space behind it: a later version may say more there
 local new = {}
 
 -- What a key holds. What is not a string is absent, as it is to the MGET that read it, and SET replaces it; any other
@@ -35,7 +35,7 @@ for key = 1, marks do
   if failure then
     return failure
   end
-  local requests, outcomes, replies = string.match(stored, MARK)
+  local requests, outcomes, replies = string.match(stored .. ' ', MARK)
   if requests then
     requests, outcomes, replies = tonumber(requests), tonumber(outcomes), tonumber(replies)
   end
@@ -46,8 +46,8 @@ for key = 1, marks do
   if not (stored == ARGV[arg] or is_written or is_high_enough) then
     return nil
   end
-  local r, o, p = string.match(new[key], MARK)
-  if r and requests then
+  local r, o, p = string.match(new[key] .. ' ', MARK)
+  if r and is_high_enough then
     new[key] = string.format('%.0f %.0f %.0f',
       math.max(r, requests), math.max(o, outcomes), math.max(p, replies))
   end
@@ -65,7 +65,7 @@ while key <= #KEYS do
     return failure
   end
   if stored == head then
-    redis.call('SET', KEYS[key], value, 'PX', math.max(1, contact_ms - age_ms))
+    redis.call('SET', KEYS[key], value, 'PX', contact_ms)
     for reply = 1, replies do
       redis.call('SET', KEYS[key + reply], ARGV[arg + 3 + reply], 'PX', math.max(1, reply_ms - age_ms))
     end
@@ -75,10 +75,11 @@ while key <= #KEYS do
   key, arg, position = key + 1 + replies, arg + 4 + replies, position + 1
 end
 
--- Last: if the script is stopped by an error, the marks do not vouch for what it did not write.
-for key = 1, marks do
-  if new[key] ~= '' then
-    redis.call('SET', KEYS[key], new[key])
+if #losers == 0 then
+  for key = 1, marks do
+    if new[key] ~= '' then
+      redis.call('SET', KEYS[key], new[key])
+    end
   end
 end
 

@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from worker.state.marks import Mark
 from worker.stream.connection import KafkaConnection
+from worker.stream.reader import SILENCE_S
 from worker.stream.records import SourceRecord
 from worker.stream.replies import PublishedOffsets, Source, published_offsets, read_source
 from worker.stream.topics import CallTopics
@@ -19,8 +20,10 @@ from worker.stream.unpacking import require_readable
 CHUNK: Final = 2_000
 """Records that are recalled at a time, at most."""
 
-_QUEUED: Final = 1_000
-"""Records of one partition that wait for their turn before it is read no further."""
+_QUEUED: Final = 24_000
+_QUEUED_BYTES: Final = 32 * 1024 * 1024
+"""Records, and their bytes, of all partitions that wait for their turn: each has its share, and is read no further
+while it is full."""
 
 _FETCH_BYTES: Final = 64 * 1024
 """Of one partition at a time: a rebuild reads all of them side by side, and its memory must stay flat."""
@@ -92,6 +95,34 @@ class CallLogs:
 
         return {index: standing(index) for index in indexes}, published
 
+    async def are_behind(self, ends: Mapping[int, Mark]) -> bool:
+        """Whether records before these ends wait to be handled. Raises aiokafka's `KafkaError`.
+
+        They are read to know: behind the last one a transaction may have left a mark, which nobody commits.
+        """
+        standings, _ = await self.standings(list(ends))
+        limits: dict[TopicPartition, int] = {}
+        starts: dict[TopicPartition, int] = {}
+        for topic, side in ((self._topics.call_requested, "requests"), (self._topics.call_outcome, "outcomes")):
+            for index, end in ends.items():
+                tp = TopicPartition(topic, index)
+                limits[tp], starts[tp] = getattr(end, side), getattr(standings[index].done, side)
+        behind = [tp for tp, limit in limits.items() if starts[tp] < limit]
+        if not behind:
+            return False
+        consumer = AIOKafkaConsumer(
+            **self._connection.client_options(), isolation_level="read_committed", enable_auto_commit=False
+        )
+        try:
+            await consumer.start()
+            consumer.assign(behind)
+            for tp in behind:
+                consumer.seek(tp, starts[tp])
+            fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=len(behind))
+        finally:
+            await consumer.stop()
+        return any(records[0].offset < limits[tp] for tp, records in fetched.items())
+
     def recall(self, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> "Recollection":
         """Read replies and outcomes once more, by partition index, from these marks up to those."""
         return Recollection(self._connection, self._topics, starts, ends)
@@ -132,6 +163,7 @@ class Recollection:
             for topic, side in sides
             for index, start in starts.items()
         ]
+        self._share = max(1, len(self._sources))
         self._by_partition = {source.tp: (place, source) for place, source in enumerate(self._sources)}
         self._heads: list[tuple[int, int]] = []
         self._consumer: AIOKafkaConsumer | None = None
@@ -148,8 +180,13 @@ class Recollection:
         try:
             if self._consumer is None:
                 await self._open()
+            now_s = asyncio.get_running_loop().time
+            moved_at_s = now_s()
             while not (chunk := self._merge()) and any(not source.is_finished for source in self._sources):
-                await self._fill()
+                if await self._fill():
+                    moved_at_s = now_s()
+                elif now_s() - moved_at_s > SILENCE_S:
+                    raise KafkaTimeoutError("the logs of calls cannot be read on")
         except KafkaError:
             await self.close()
             raise
@@ -184,21 +221,25 @@ class Recollection:
                 source.given = source.position = begin
             consumer.seek(tp, source.given)
 
-    async def _fill(self) -> None:
+    async def _fill(self) -> bool:
+        """Read on; say whether anything came, or any log was found read."""
         consumer: Any = self._consumer
-        crowded = [source.tp for source in self._sources if source.is_crowded]
+        open_still = consumer.assignment()
+        crowded = [s.tp for s in self._sources if s.tp in open_still and (s.is_read or s.is_crowded(self._share))]
         consumer.pause(*crowded)
         fetched = await consumer.getmany(timeout_ms=_POLL_MS)
         consumer.resume(*crowded)
+        before = [source.position for source in self._sources]
         for tp, records in fetched.items():
             require_readable(records)
             place, source = self._by_partition[tp]
             if not source.queue and records and records[0].offset < source.end:
                 heapq.heappush(self._heads, (self._at_ms(records[0]), place))
-            source.queue.extend(record for record in records if record.offset < source.end)
+            source.take(record for record in records if record.offset < source.end)
         for source in self._sources:
             if not source.is_read:
                 source.position = await consumer.position(source.tp)  # beyond markers of transactions, too
+        return before != [source.position for source in self._sources]
 
     def _merge(self) -> list[Recalled]:
         """What may be given: as long as every log that is not read to its end has a record to compare with."""
@@ -208,8 +249,7 @@ class Recollection:
         while self._heads and len(chunk) < CHUNK:
             _, place = heapq.heappop(self._heads)
             source = self._sources[place]
-            record = source.queue.popleft()
-            source.given = record.offset + 1
+            record = source.give()
             is_reply = source.tp.topic == self._replies
             chunk.append(Recalled(record, is_reply, read_source(record) if is_reply else None))
             if source.queue:
@@ -231,9 +271,22 @@ class _LogSource:
         self.end = end
         self.given = self.position = start
         self.queue: deque[Any] = deque()
+        self._queued_bytes = 0
+
+    def take(self, records: Iterable[Any]) -> None:
+        for record in records:
+            self.queue.append(record)
+            self._queued_bytes += len(record.value or b"")
+
+    def give(self) -> SourceRecord:
+        record: SourceRecord = self.queue.popleft()
+        self._queued_bytes -= len(record.value or b"")
+        self.given = record.offset + 1
+        return record
 
     def forget(self) -> None:
         self.queue.clear()
+        self._queued_bytes = 0
         self.position = self.given
 
     @property
@@ -248,6 +301,5 @@ class _LogSource:
     def is_dry(self) -> bool:
         return not self.queue and not self.is_read
 
-    @property
-    def is_crowded(self) -> bool:
-        return len(self.queue) >= _QUEUED and not self.is_read
+    def is_crowded(self, share: int) -> bool:
+        return bool(self.queue) and (len(self.queue) * share >= _QUEUED or self._queued_bytes * share >= _QUEUED_BYTES)

@@ -120,13 +120,17 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
     def start_over(self) -> None:
         """Take back the batch in hand and all that was fetched, as if the group had just given the partitions."""
         assignment = self._assignment
+        unreadable, self._unreadable = self._unreadable, {}
         for tp in self._consumer.assignment():
             lane = self._lanes.get(tp.partition)
             back = [record.offset for record in self._in_hand if (record.topic, record.partition) == tp]
             first = back[0] if back else lane.first_offset(tp.topic) if lane else None
+            if first is None and tp in unreadable:
+                _, first = unreadable[tp]
             if first is not None:
                 self._consumer.seek(tp, first)
         self._is_served = False
+        self._waits_exceeded = self.waits_exceeded
         if assignment is not None:
             self._lanes = {index: Lane(self._inputs) for index in assignment.indexes}
             self._assignment = Assignment(*assignment)

@@ -1,14 +1,20 @@
 """A topic read once, from where it is kept or from near its end, up to where it ended when it was asked."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaTimeoutError
 from aiokafka.structs import ConsumerRecord
 
 from worker.stream.connection import KafkaConnection
 from worker.stream.unpacking import require_readable
 
 _POLL_MS = 500
+
+SILENCE_S: Final = 10.0
+"""How long nothing may come before that is an error: who reads must be heard of meanwhile."""
 
 
 async def read_to_end(
@@ -37,7 +43,15 @@ async def read_to_end(
         ends = await consumer.end_offsets(tps)
         for tp, begin in (await consumer.beginning_offsets(tps)).items():
             consumer.seek(tp, begin if last is None else max(begin, ends[tp] - last))
+        before: list[int] = []
+        now_s = asyncio.get_running_loop().time
+        moved_at_s = now_s()
         while behind := [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
+            positions = [await consumer.position(tp) for tp in tps]
+            if positions != before:
+                before, moved_at_s = positions, now_s()
+            elif now_s() - moved_at_s > SILENCE_S:
+                raise KafkaTimeoutError(f"{topic} cannot be read on")
             for records in (await consumer.getmany(*behind, timeout_ms=_POLL_MS)).values():
                 require_readable(records)
                 for record in records:

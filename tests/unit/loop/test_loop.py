@@ -82,7 +82,7 @@ class World:
     def recall(self, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> Recollection:
         raise AssertionError(starts, ends)  # nothing is lost when it is looked for
 
-    retentions_ms = (1, 1)
+    reply_retention_ms = 1
 
     def buckets_of(self, index: int, partitions: int) -> range:
         return range(index, 2, partitions)
@@ -91,10 +91,10 @@ class World:
         raise AssertionError(contact_id, partitions)
 
     async def marks_of(self, places: Collection[Place]) -> dict[Place, bytes | None]:
-        return dict.fromkeys(places)
+        return dict.fromkeys(places, b"0 0 0")
 
-    async def set_marks(self, marks: Mapping[Place, bytes]) -> None:
-        raise AssertionError(marks)
+    async def are_behind(self, ends: Mapping[int, Mark]) -> bool:
+        raise AssertionError(ends)
 
     async def forget(
         self, places: Collection[Place], token: bytes, partitions: int, going_on: Callable[[], None]
