@@ -160,8 +160,12 @@ class Loop:
         settler = Settler(routing, self._selection_key, self._now())
         unsettled = reading.by_contact
         marks = self._takeover.progress.advance(batch)
+        beaten: dict[str, int] = {}
         while unsettled or marks:
             snapshots = await self._snapshots(unsettled, report)
+            if any(snapshots[c].version <= version for c, version in beaten.items() if c in snapshots):
+                # Another replica wrote after what was read then, and now it is gone again.
+                raise StateLostError({record.partition for record in batch})
             with report.stage("decide"):
                 settled = {
                     contact_id: settler.settle(contact_id, events, snapshots[contact_id])
@@ -176,6 +180,7 @@ class Loop:
                 if contact_id not in lost:
                     report.answers += each.answers
             report.conflicts += len(lost)
+            beaten = {change.contact_id: change.version for change in changes if change.contact_id in lost}
             if not lost:
                 marks = {}
             unsettled = {contact_id: unsettled[contact_id] for contact_id in lost}

@@ -326,6 +326,22 @@ async def test_a_loss_that_shows_before_a_batch_is_written_lets_nothing_out_and_
     assert world.steps[-6:] == ["look at the logs", "fetch", "read", "write", "publish", "commit"]
 
 
+async def test_what_was_written_by_another_and_is_gone_when_it_is_read_is_a_loss() -> None:
+    world = World([[request("a")]])
+    world.first = [Change("contact-1", 0, ContactHistory(), {"a": b"decided by another"})]
+    original = world.read
+
+    async def read(calls: Mapping[str, Collection[str]]) -> dict[str, Snapshot]:
+        if world.steps[-1] == "write":
+            world.stored.clear()
+        return await original(calls)
+
+    world.read = read  # type: ignore[method-assign]
+    await world.loop().turn()
+    assert world.steps[-3:] == ["write", "read", "start over"]
+    assert world.published == []
+
+
 async def test_who_has_state_of_a_newer_format_is_left_alone_and_answered_and_nobody_else() -> None:
     outcome = {"type": "call-outcome", "outcome": "busy", "occurred_at": "2026-11-24T08:00:00Z"}
     end = Record(json.dumps({**REQUEST, "call_id": "x", "contact_id": "new", **outcome}).encode(), offset=1)
