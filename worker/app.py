@@ -35,7 +35,7 @@ from worker.loop.loop import Loop
 from worker.loop.rebuild import Rebuild
 from worker.loop.report import BatchReport
 from worker.loop.takeover import TakeOver
-from worker.metrics import Gauges, LimitLog, Metrics, RebuildGauges, log_batch
+from worker.metrics import Gauges, LimitLog, Metrics, log_batch
 from worker.state.store import RedisContactStore, connect
 from worker.stream.call_logs import CallLogs
 from worker.stream.connection import KafkaConnection
@@ -120,14 +120,6 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         publisher = Publisher(connection, topics, max_request_size=config.max_request_size)
         metrics, pulse = Metrics(), Pulse()
         limit = DeadLetterLimit(config.dead_letter_limit_percent, config.dead_letter_window_records)
-        gauges = Gauges(
-            lag=intake.lag,
-            settings_version=lambda: settings.routing().version,
-            settings_refused=lambda: settings.refusals,
-            waits_exceeded=lambda: intake.waits_exceeded,
-            paused=lambda: limit.is_exceeded,
-        )
-        metrics.registry.register(gauges)
 
         def observe(report: BatchReport) -> None:
             metrics.observe(report)
@@ -142,7 +134,16 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             token=_token,
             alive=pulse.beat,
         )
-        metrics.registry.register(RebuildGauges(takeover))
+        metrics.registry.register(
+            Gauges(
+                lag=intake.lag,
+                settings_version=lambda: settings.routing().version,
+                settings_refused=lambda: settings.refusals,
+                waits_exceeded=lambda: intake.waits_exceeded,
+                paused=lambda: limit.is_exceeded,
+                takeover=takeover,
+            )
+        )
         loop = Loop(
             intake=intake,
             takeover=takeover,

@@ -88,6 +88,7 @@ class Gauges(Collector):
     settings_refused: Callable[[], int]
     waits_exceeded: Callable[[], int]
     paused: Callable[[], bool]
+    takeover: TakeOver
 
     def collect(self) -> Iterator[Metric]:
         """Ask now."""
@@ -107,6 +108,12 @@ class Gauges(Collector):
             self.waits_exceeded(),
         )
         yield GaugeMetricFamily("outbound_paused", "1: paused, since too many records do not fit.", self.paused())
+        takeover = self.takeover
+        yield CounterMetricFamily("outbound_state_losses", "Buckets of which Redis lost something.", takeover.losses)
+        yield CounterMetricFamily("outbound_rebuild_records", "Records read again to rebuild state.", takeover.recalled)
+        yield GaugeMetricFamily(
+            "outbound_rebuild_remaining_records", "Records that a rebuild has yet to read.", takeover.remaining
+        )
 
 
 class LimitLog:
@@ -133,25 +140,6 @@ class LimitLog:
             mend="nothing of this batch was handled or committed. If the worker reads the records wrong, put back its "
             "former version. If they are wrong, mend who writes them, and start the worker with a higher "
             "OUTBOUND_DEAD_LETTER_LIMIT_PERCENT (100: no limit) to move them to the dead letters",
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class RebuildGauges(Collector):
-    """What Redis lost and what was read of the logs for it, asked for when the metrics are read."""
-
-    takeover: TakeOver
-
-    def collect(self) -> Iterator[Metric]:
-        """Ask now."""
-        yield CounterMetricFamily(
-            "outbound_state_losses", "Buckets of which Redis lost something.", self.takeover.losses
-        )
-        yield CounterMetricFamily(
-            "outbound_rebuild_records", "Records read again to rebuild state.", self.takeover.recalled
-        )
-        yield GaugeMetricFamily(
-            "outbound_rebuild_remaining_records", "Records that a rebuild has yet to read.", self.takeover.remaining
         )
 
 

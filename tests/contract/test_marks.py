@@ -3,21 +3,20 @@
 That the simulation keeps to the same promises is what makes its schedules worth something.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 import pytest
 
 from tests.contract.test_state_store import history
+from tests.simulation.points import finish
 from tests.simulation.redis import BUCKETS as SIMULATED_BUCKETS
 from tests.simulation.redis import Redis, SimContacts
 from worker.selection.history import ContactHistory
 from worker.state.buckets import bucket_of, mark_key
 from worker.state.marks import NOTHING, Guard, Mark, Token
 from worker.state.store import Change, Place, RedisContactStore, Snapshot, StateLostError, connect
-
-T = TypeVar("T")
 
 BUCKETS: Final = SIMULATED_BUCKETS
 PARTITIONS: Final = 2
@@ -52,18 +51,9 @@ class Unscheduled:
             return method
 
         async def at_once(*arguments: Any) -> Any:
-            return _finish(method(*arguments))
+            return finish(method(*arguments))
 
         return at_once
-
-
-def _finish(running: Coroutine[Any, Any, T]) -> T:
-    while True:
-        try:
-            running.send(None)
-        except StopIteration as end:
-            result: T = end.value
-            return result
 
 
 @pytest.fixture(params=["server", "cluster", "simulation"])

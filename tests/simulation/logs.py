@@ -27,9 +27,6 @@ class SimCallLogs:
     def recall(self, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> "SimRecollection":
         return SimRecollection(self._kafka, self._chance, starts, ends)
 
-    async def are_behind(self, ends: Mapping[int, Mark]) -> bool:
-        raise AssertionError(f"nobody rebuilds by hand here, up to {ends}")
-
     def _standings(self, indexes: Collection[int]) -> tuple[dict[int, Standing], PublishedOffsets]:
         committed = self._kafka.group.committed
         published = self._read_tail(indexes)
@@ -67,24 +64,19 @@ class SimRecollection:
     async def chunk(self) -> list[Recalled]:
         await Point("read the logs once more")
         count = min(self._chance.randint(1, _MAX_CHUNK), len(self._left))
-        return [_recalled(self._left.popleft()) for _ in range(count)]
+        return [self._left.popleft() for _ in range(count)]
 
     async def close(self) -> None:
         self._left.clear()
 
 
-def _merged(logs: Sequence[Sequence[LogRecord]]) -> Iterator[LogRecord]:
+def _merged(logs: Sequence[Sequence[LogRecord]]) -> Iterator[Recalled]:
     """The first of the logs' next records, by time, again and again: no log's own order is changed."""
-    queues = [deque(log) for log in logs]
+    queues = [deque(map(_recalled, log)) for log in logs]
     while queues := [queue for queue in queues if queue]:
-        yield min(queues, key=lambda queue: _at_ms(queue[0])).popleft()
+        yield min(queues, key=lambda queue: queue[0].at_ms).popleft()
 
 
 def _recalled(record: LogRecord) -> Recalled:
     is_reply = record.topic == REPLIES
     return Recalled(record, is_reply, read_source(record) if is_reply else None)
-
-
-def _at_ms(record: LogRecord) -> int:
-    source = read_source(record) if record.topic == REPLIES else None
-    return record.timestamp if source is None else source.timestamp

@@ -9,9 +9,9 @@ from typing import Final
 
 from tests.simulation.points import effect
 from worker.selection.history import ContactHistory
-from worker.state.buckets import bucket_of, contact_key, home_of, mark_key, owner_of, reply_key
+from worker.state.buckets import bucket_of, buckets_of, contact_key, home_of, mark_key, owner_of, reply_key
 from worker.state.codec import decode, encode, head
-from worker.state.marks import Guard, Guards, Mark, buckets_of, decode_mark, is_held
+from worker.state.marks import Guard, Guards, Mark, decode_mark, is_held
 from worker.state.store import Change, Place, Snapshot, StateLostError
 
 BUCKETS: Final = 4

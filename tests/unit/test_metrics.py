@@ -33,7 +33,8 @@ async def test_replies_are_counted_by_rule_and_reason_and_repeats_apart() -> Non
 
 def test_gauges_are_read_when_they_are_asked_for() -> None:
     lag = {("call-requested", 3): 7}
-    registry = CollectorRegistry()
+    registry, takeover = CollectorRegistry(), World([]).takeover()
+    takeover.losses, takeover.recalled = 4, 90
     registry.register(
         Gauges(
             lag=lambda: lag,
@@ -41,6 +42,7 @@ def test_gauges_are_read_when_they_are_asked_for() -> None:
             settings_refused=lambda: 2,
             waits_exceeded=lambda: 5,
             paused=lambda: True,
+            takeover=takeover,
         )
     )
     assert value(registry, "outbound_lag_records", topic="call-requested", partition="3") == 7
@@ -50,3 +52,6 @@ def test_gauges_are_read_when_they_are_asked_for() -> None:
     assert value(registry, "outbound_settings_refused_total") == 2
     assert value(registry, "outbound_order_waits_exceeded_total") == 5
     assert value(registry, "outbound_paused") == 1
+    assert value(registry, "outbound_state_losses_total") == 4
+    assert value(registry, "outbound_rebuild_records_total") == 90
+    assert value(registry, "outbound_rebuild_remaining_records") == 0

@@ -3,15 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from worker.loop.recalling import Memory
-from worker.loop.recovery import Lost, Recollection, Recovery, recalled_change, remember
-from worker.loop.takeover import GuardedContacts, Logs
+from worker.loop.recovery import Logs, Lost, Recollection, Recovery, recall_all, recalled_change, remember
+from worker.loop.takeover import GuardedContacts
 from worker.selection.history import ContactHistory
-from worker.state.marks import NOTHING, Mark
+from worker.state.marks import Mark
 from worker.state.store import NewerFormatError, Snapshot, StateLostError
-from worker.stream.call_logs import Standing
 
 _TRIES: Final = 5
 _CATCH_UP_S: Final = 30.0
@@ -38,13 +37,20 @@ class RebuiltContact(NamedTuple):
     missing: int
 
 
+class FollowedLogs(Logs, Protocol):
+    """What a rebuild beside workers needs of the logs."""
+
+    async def are_behind(self, ends: Mapping[int, Mark]) -> bool:
+        """Whether records before these ends wait to be handled."""
+
+
 class Rebuild:
     """Rebuilds state that nobody has found to be lost."""
 
     def __init__(  # noqa: PLR0913 - the joints, passed in by the composition root
         self,
         *,
-        logs: Logs,
+        logs: FollowedLogs,
         contacts: GuardedContacts,
         partitions: int,
         count_members: Callable[[], Awaitable[int]],
@@ -75,7 +81,7 @@ class Rebuild:
             )
         places = [(index, bucket) for index in indexes for bucket in self._contacts.buckets_of(index, self._partitions)]
         found = await self._contacts.marks_of(places)
-        standings, recollection = await self._recall()
+        standings, recollection = await recall_all(self._logs, self._partitions)
         recovery = Recovery(
             contacts=self._contacts,
             lost=Lost(partitions=self._partitions, wholly={place: found[place] or b"" for place in places}, since={}),
@@ -109,27 +115,18 @@ class Rebuild:
                 raise RebuildRefusedError(f"the contact's state is left alone: {stored.fault}")
             await self._caught_up()  # so that all that made the state is in the logs
             of_contact, missing = await self._remember(contact_id)
-            now_ms = int(self._now().timestamp() * 1_000)
             empty = Snapshot(ContactHistory(), stored.version, {}, stored.fault, stored.stored)
-            change = recalled_change(
-                contact_id, of_contact, empty, now_ms=now_ms, reply_retention_ms=self._contacts.reply_retention_ms
-            )
+            change = recalled_change(contact_id, of_contact, empty, self._now(), self._contacts.reply_retention_ms)
             if dry_run or not await self._contacts.write([change], {}):
                 return RebuiltContact(stored, change.history, len(of_contact), missing)
         raise RebuildRefusedError("the contact is being called all the time: try again later, or stop the workers")
 
     async def _remember(self, contact_id: str) -> tuple[list[Memory], int]:
-        _, recollection = await self._recall()
+        _, recollection = await recall_all(self._logs, self._partitions)
         found = await remember(
             recollection, [contact_id], lambda records: self._progress(records, recollection.remaining)
         )
         return found[contact_id], recollection.missing
-
-    async def _recall(self) -> tuple[Mapping[int, Standing], Recollection]:
-        indexes = range(self._partitions)
-        standings, _ = await self._logs.standings(indexes)
-        starts: dict[int, Mark] = dict.fromkeys(indexes, NOTHING)
-        return standings, self._logs.recall(starts, {index: standing.done for index, standing in standings.items()})
 
     async def _count(self, recollection: Recollection) -> int:
         records = 0

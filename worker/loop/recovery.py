@@ -12,6 +12,7 @@ from worker.state.codec import head
 from worker.state.marks import NOTHING, Guard, Mark, Token, decode_mark
 from worker.state.store import Change, Place, Snapshot
 from worker.stream.call_logs import Recalled, Standing
+from worker.stream.replies import PublishedOffsets
 
 
 class Recollection(Protocol):
@@ -30,6 +31,16 @@ class Recollection(Protocol):
 
     async def close(self) -> None:
         """Disconnect."""
+
+
+class Logs(Protocol):
+    """The logs of calls."""
+
+    async def standings(self, indexes: Collection[int]) -> tuple[dict[int, Standing], PublishedOffsets]:
+        """How far each partition index got, and which replies are out."""
+
+    def recall(self, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> Recollection:
+        """Read replies and outcomes once more."""
 
 
 class LostContacts(Protocol):
@@ -136,7 +147,7 @@ class Recovery:
         self._progress = progress
         self._since = frozenset(index for index, _ in lost.since)
         self._marks: dict[int, Mark] = {}
-        self._guarded = self._begun = False
+        self._begun = False
         self._chunks = 0
         self._chunk: list[Recalled] = []
         self._tried: dict[str, int] = {}
@@ -170,14 +181,12 @@ class Recovery:
 
     async def _begin(self) -> None:
         token, wholly = self._token_after(0), self._lost.wholly
-        if not self._guarded:
-            guards: dict[int, dict[int, Guard]] = {}
-            for (index, bucket), mark in self._lost.since.items():
-                guards.setdefault(index, {})[bucket] = mark
-            for (index, bucket), found in wholly.items():
-                guards.setdefault(index, {})[bucket] = Token(found, token)
-            self._contacts.guard(guards)
-            self._guarded = True
+        guards: dict[int, dict[int, Guard]] = {}
+        for (index, bucket), mark in self._lost.since.items():
+            guards.setdefault(index, {})[bucket] = mark
+        for (index, bucket), found in wholly.items():
+            guards.setdefault(index, {})[bucket] = Token(found, token)  # or the token, after an error
+        self._contacts.guard(guards)
         if wholly:
             await self._contacts.write([], {index: token for index, _ in wholly})
             await self._contacts.forget(wholly, token, self._lost.partitions, partial(self._progress, 0))
@@ -208,19 +217,12 @@ class Recovery:
             snapshot = snapshots[contact_id]
             # What cannot be read is left to who meets it in its turn: the end of the logs would not be all of it.
             if snapshot.fault is None and self._tried.get(contact_id) != snapshot.version:
-                change = self._change(contact_id, of_contact, snapshot)
+                change = recalled_change(
+                    contact_id, of_contact, snapshot, self._now(), self._contacts.reply_retention_ms
+                )
                 self._tried[contact_id] = change.version + 1
                 changes.append(change)
         return changes
-
-    def _change(self, contact_id: str, of_contact: Sequence[Memory], snapshot: Snapshot) -> Change:
-        return recalled_change(
-            contact_id,
-            of_contact,
-            snapshot,
-            now_ms=_ms(self._now()),
-            reply_retention_ms=self._contacts.reply_retention_ms,
-        )
 
     def _is_lost(self, memory: Memory) -> bool:
         """Whether the bucket of the contact no longer knows of it."""
@@ -255,6 +257,14 @@ class Recovery:
         return marks
 
 
+async def recall_all(logs: Logs, partitions: int) -> tuple[Mapping[int, Standing], Recollection]:
+    """All that was handled for certain, of every partition index, from the beginnings of the logs."""
+    indexes = range(partitions)
+    standings, _ = await logs.standings(indexes)
+    starts: dict[int, Mark] = dict.fromkeys(indexes, NOTHING)
+    return standings, logs.recall(starts, {index: standing.done for index, standing in standings.items()})
+
+
 async def remember(
     recollection: Recollection, contact_ids: Collection[str], progress: Callable[[int], None]
 ) -> dict[str, list[Memory]]:
@@ -272,14 +282,10 @@ async def remember(
 
 
 def recalled_change(
-    contact_id: str,
-    of_contact: Sequence[Memory],
-    snapshot: Snapshot,
-    *,
-    now_ms: int,
-    reply_retention_ms: int,
+    contact_id: str, of_contact: Sequence[Memory], snapshot: Snapshot, now: datetime, reply_retention_ms: int
 ) -> Change:
     """What a contact is to become by its memories, over what is stored; over nothing, if that is damaged."""
+    now_ms = int(now.timestamp() * 1_000)
     history = ContactHistory() if snapshot.fault else snapshot.history
     replies = take_in(of_contact, history, snapshot.replies, replies_since_ms=now_ms - reply_retention_ms)
     newest_ms = max((memory.recalled.record.timestamp for memory in of_contact if memory.recalled.is_reply), default=0)
@@ -299,7 +305,3 @@ def _is_beyond(mark: Mark, memory: Memory) -> bool:
     if not is_reply:
         return record.offset >= mark.outcomes
     return record.offset >= mark.replies if source is None else source.offset >= mark.requests
-
-
-def _ms(instant: datetime) -> int:
-    return int(instant.timestamp() * 1_000)

@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 
 from worker.loop.progress import Progress
-from worker.loop.recovery import Lost, LostContacts, Recollection, Recovery, recalled_change, remember
+from worker.loop.recovery import Logs, Lost, LostContacts, Recollection, Recovery, recall_all, recalled_change, remember
 from worker.state.marks import NOTHING, Guard, Mark, Token, decode_mark, is_held
 from worker.state.store import Place, Snapshot
 from worker.stream.call_logs import Standing
@@ -30,19 +30,6 @@ class Assigned(Protocol):
 
     def serve(self, assignment: Assignment) -> None:
         """Let records be handed out, if this still is the assignment."""
-
-
-class Logs(Protocol):
-    """The logs of calls."""
-
-    async def standings(self, indexes: Collection[int]) -> tuple[dict[int, Standing], PublishedOffsets]:
-        """How far each partition index got, and which replies are out."""
-
-    def recall(self, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> Recollection:
-        """Read replies and outcomes once more."""
-
-    async def are_behind(self, ends: Mapping[int, Mark]) -> bool:
-        """Whether records before these ends wait to be handled."""
 
 
 class GuardedContacts(LostContacts, Protocol):
@@ -230,20 +217,11 @@ class TakeOver:
     async def mend(self, damaged: Mapping[str, Snapshot]) -> None:
         """Build contacts anew whose stored state is damaged, each from all that the logs say of it."""
         assert self._assignment is not None  # noqa: S101 - for the type checker: records are handled when assigned
-        indexes = range(self._assignment.partitions)
-        standings, _ = await self._logs.standings(indexes)
-        done = {index: standing.done for index, standing in standings.items()}
-        recollection = self._logs.recall(dict.fromkeys(indexes, NOTHING), done)
+        _, recollection = await recall_all(self._logs, self._assignment.partitions)
         found = await remember(recollection, damaged, self._count)
-        now_ms = int(self._now().timestamp() * 1_000)
+        now, kept_ms = self._now(), self._contacts.reply_retention_ms
         changes = [
-            recalled_change(
-                contact_id,
-                of_contact,
-                damaged[contact_id],
-                now_ms=now_ms,
-                reply_retention_ms=self._contacts.reply_retention_ms,
-            )
+            recalled_change(contact_id, of_contact, damaged[contact_id], now, kept_ms)
             for contact_id, of_contact in found.items()
         ]
         await self._contacts.write(changes, {})

@@ -7,6 +7,7 @@ what is within the first braces of a key and nothing else.
 
 import re
 from functools import lru_cache
+from math import gcd
 from typing import Final, NamedTuple
 
 from aiokafka.partitioner import murmur2
@@ -35,6 +36,15 @@ def home_of(contact_id: str, partitions: int, buckets: int) -> int:
     if buckets % partitions == 0:
         return bucket_of(contact_id, buckets) % partitions
     return bucket_of(contact_id, partitions)
+
+
+def buckets_of(index: int, *, partitions: int, buckets: int) -> range:
+    """The buckets that hold the contacts of a partition index, by Kafka's partitioner.
+
+    Where the number of partitions divides that of the buckets no other index has contacts in them.
+    """
+    step = gcd(partitions, buckets)
+    return range(index % step, buckets, step)
 
 
 def contact_key(bucket: int, contact_id: str) -> str:

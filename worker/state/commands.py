@@ -54,13 +54,13 @@ class Commands:
         nodes: dict[str, Any] = {}
         if isinstance(self._client, RedisCluster):
             nodes["target_nodes"] = self._client.get_node_from_key(beside) if beside else RedisCluster.PRIMARIES
-        with one_kind_of_outage():
+        with _one_kind_of_outage():
             async for key in self._client.scan_iter(match=pattern, count=SCAN_COUNT, **nodes):
                 yield key
 
     async def ping(self) -> None:
         """Return if Redis answers: the server, or every primary of the cluster."""
-        with one_kind_of_outage():
+        with _one_kind_of_outage():
             if isinstance(self._client, RedisCluster):
                 await self._client.ping(target_nodes=RedisCluster.PRIMARIES)
             else:
@@ -75,7 +75,7 @@ class Commands:
         pipeline = self._client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
-        with one_kind_of_outage():
+        with _one_kind_of_outage():
             # Errors are taken as answers: if redis-py raises them it quotes the keys, which are personal data.
             answers: list[Any] = await pipeline.execute(raise_on_error=False)
         if any(isinstance(answer, ReadOnlyError) for answer in answers) and isinstance(self._client, Redis):
@@ -85,7 +85,7 @@ class Commands:
 
 
 @contextmanager
-def one_kind_of_outage() -> Iterator[None]:
+def _one_kind_of_outage() -> Iterator[None]:
     """A cluster of which no node answers, or not all slots have one, fails like one server that does not answer.
 
     redis-py has another error for it, which is not even one of its `RedisError`.

@@ -8,7 +8,6 @@ that was written before it, and one that has gone back says from where on the lo
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from math import gcd
 from typing import Final, NamedTuple, TypeAlias
 
 _STORED: Final = re.compile(rb"([0-9]{1,15}) ([0-9]{1,15}) ([0-9]{1,15})(?: .*)?", re.DOTALL)
@@ -65,19 +64,13 @@ def decode_mark(stored: bytes | None) -> Mark | None:
 
 def is_held(guard: Guard, stored: bytes | None) -> bool:
     """Whether what is stored is what the guard asks for."""
+    return _is_held(guard, stored, decode_mark(stored))
+
+
+def _is_held(guard: Guard, stored: bytes | None, mark: Mark | None) -> bool:
     if isinstance(guard, Token):
         return (stored or b"") in guard
-    mark = decode_mark(stored)
     return (guard.is_nothing and stored is None) if mark is None else mark.reaches(guard)
-
-
-def buckets_of(index: int, *, partitions: int, buckets: int) -> range:
-    """The buckets that hold the contacts of a partition index, by Kafka's partitioner.
-
-    Where the number of partitions divides that of the buckets no other index has contacts in them.
-    """
-    step = gcd(partitions, buckets)
-    return range(index % step, buckets, step)
 
 
 class Guards:
@@ -131,8 +124,9 @@ class Guards:
         """
         broken = set()
         for (index, guard), value in zip(list(self.of(bucket).items()), stored, strict=True):
-            if not is_held(guard, value):
+            mark = decode_mark(value)
+            if not _is_held(guard, value, mark):
                 broken.add(index)
-            elif isinstance(guard, Mark) and (mark := decode_mark(value)) is not None:
+            elif isinstance(guard, Mark) and mark is not None:
                 self.ask(index, bucket, mark)
         return broken

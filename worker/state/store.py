@@ -16,11 +16,20 @@ from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
 from worker.selection.history import ContactHistory
-from worker.state.buckets import bucket_of, contact_key, home_of, mark_key, owner_of, reply_key, reply_prefix
+from worker.state.buckets import (
+    bucket_of,
+    buckets_of,
+    contact_key,
+    home_of,
+    mark_key,
+    owner_of,
+    reply_key,
+    reply_prefix,
+)
 from worker.state.codec import DamagedStateError, NewerFormatError, StateError, decode, encode, head
 from worker.state.commands import SCAN_COUNT, Command, Commands, Script
 from worker.state.connection import RedisUnavailableError, open_client
-from worker.state.marks import Guard, Guards, Mark, Token, buckets_of
+from worker.state.marks import Guard, Guards, Mark, Token
 
 __all__ = [
     "Change",

@@ -52,6 +52,11 @@ class Recalled(NamedTuple):
     is_reply: bool
     source: Source | None
 
+    @property
+    def at_ms(self) -> int:
+        """The time by which it was handled, in milliseconds since 1970: of a reply, its request's."""
+        return self.record.timestamp if self.source is None else self.source.timestamp
+
 
 class CallLogs:
     """The logs, as a member of the group sees them."""
@@ -101,12 +106,8 @@ class CallLogs:
         They are read to know: behind the last one a transaction may have left a mark, which nobody commits.
         """
         standings, _ = await self.standings(list(ends))
-        limits: dict[TopicPartition, int] = {}
-        starts: dict[TopicPartition, int] = {}
-        for topic, side in ((self._topics.call_requested, "requests"), (self._topics.call_outcome, "outcomes")):
-            for index, end in ends.items():
-                tp = TopicPartition(topic, index)
-                limits[tp], starts[tp] = getattr(end, side), getattr(standings[index].done, side)
+        limits = self._inputs_of(ends)
+        starts = self._inputs_of({index: standings[index].done for index in ends})
         behind = [tp for tp, limit in limits.items() if starts[tp] < limit]
         if not behind:
             return False
@@ -122,6 +123,12 @@ class CallLogs:
         finally:
             await consumer.stop()
         return any(records[0].offset < limits[tp] for tp, records in fetched.items())
+
+    def _inputs_of(self, marks: Mapping[int, Mark]) -> dict[TopicPartition, int]:
+        """What marks say of the input topics, by partition."""
+        requests = {TopicPartition(self._topics.call_requested, index): mark.requests for index, mark in marks.items()}
+        outcomes = {TopicPartition(self._topics.call_outcome, index): mark.outcomes for index, mark in marks.items()}
+        return requests | outcomes
 
     def recall(self, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> "Recollection":
         """Read replies and outcomes once more, by partition index, from these marks up to those."""
@@ -156,12 +163,17 @@ class Recollection:
         ends: Mapping[int, Mark],
     ) -> None:
         self._connection = connection
-        self._replies = topics.number_assigned
-        sides = [(topics.call_outcome, "outcomes"), (topics.number_assigned, "replies")]
+        outcomes, replies = topics.call_outcome, topics.number_assigned
+        # In this order: the place of a log decides between equal times, and outcomes go first.
         self._sources = [
-            _LogSource(TopicPartition(topic, index), getattr(start, side), getattr(ends[index], side))
-            for topic, side in sides
-            for index, start in starts.items()
+            *(
+                _LogSource(TopicPartition(outcomes, index), start.outcomes, ends[index].outcomes, is_replies=False)
+                for index, start in starts.items()
+            ),
+            *(
+                _LogSource(TopicPartition(replies, index), start.replies, ends[index].replies, is_replies=True)
+                for index, start in starts.items()
+            ),
         ]
         self._share = max(1, len(self._sources))
         self._by_partition = {source.tp: (place, source) for place, source in enumerate(self._sources)}
@@ -233,9 +245,10 @@ class Recollection:
         for tp, records in fetched.items():
             require_readable(records)
             place, source = self._by_partition[tp]
-            if not source.queue and records and records[0].offset < source.end:
-                heapq.heappush(self._heads, (self._at_ms(records[0]), place))
-            source.take(record for record in records if record.offset < source.end)
+            was_empty = not source.queue
+            source.take(records)
+            if was_empty and source.queue:
+                heapq.heappush(self._heads, (source.queue[0].at_ms, place))
         for source in self._sources:
             if not source.is_read:
                 source.position = await consumer.position(source.tp)  # beyond markers of transactions, too
@@ -249,40 +262,38 @@ class Recollection:
         while self._heads and len(chunk) < CHUNK:
             _, place = heapq.heappop(self._heads)
             source = self._sources[place]
-            record = source.give()
-            is_reply = source.tp.topic == self._replies
-            chunk.append(Recalled(record, is_reply, read_source(record) if is_reply else None))
+            chunk.append(source.give())
             if source.queue:
-                heapq.heappush(self._heads, (self._at_ms(source.queue[0]), place))
+                heapq.heappush(self._heads, (source.queue[0].at_ms, place))
             elif source.is_dry:
                 break
         return chunk
-
-    def _at_ms(self, record: SourceRecord) -> int:
-        source = read_source(record) if record.topic == self._replies else None
-        return record.timestamp if source is None else source.timestamp
 
 
 class _LogSource:
     """One partition of a log: from where it is read, and up to where."""
 
-    def __init__(self, tp: TopicPartition, start: int, end: int) -> None:
+    def __init__(self, tp: TopicPartition, start: int, end: int, *, is_replies: bool) -> None:
         self.tp = tp
         self.end = end
         self.given = self.position = start
-        self.queue: deque[Any] = deque()
+        self.queue: deque[Recalled] = deque()
+        self._is_replies = is_replies
         self._queued_bytes = 0
 
-    def take(self, records: Iterable[Any]) -> None:
+    def take(self, records: Iterable[SourceRecord]) -> None:
+        """Queue what is before the end."""
         for record in records:
-            self.queue.append(record)
-            self._queued_bytes += len(record.value or b"")
+            if record.offset < self.end:
+                source = read_source(record) if self._is_replies else None
+                self.queue.append(Recalled(record, self._is_replies, source))
+                self._queued_bytes += len(record.value or b"")
 
-    def give(self) -> SourceRecord:
-        record: SourceRecord = self.queue.popleft()
-        self._queued_bytes -= len(record.value or b"")
-        self.given = record.offset + 1
-        return record
+    def give(self) -> Recalled:
+        recalled = self.queue.popleft()
+        self._queued_bytes -= len(recalled.record.value or b"")
+        self.given = recalled.record.offset + 1
+        return recalled
 
     def forget(self) -> None:
         self.queue.clear()

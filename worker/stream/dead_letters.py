@@ -16,15 +16,13 @@ from aiokafka.structs import ConsumerRecord
 
 from schemas import headers
 from worker.stream.connection import KafkaConnection
-from worker.stream.packing import AnyKeyBatch
+from worker.stream.packing import AnyKeyBatch, Packed, send_in_batches
 from worker.stream.reader import read_to_end
 from worker.stream.topics import partitions_of
 
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
 _CHUNK_LETTERS: Final = 500
 """How much is sent back before it is noted: what a replay that is killed may send twice."""
-
-_BATCH_BYTES: Final = 512 * 1024
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -145,8 +143,8 @@ async def replay(
 
 
 async def _send_back(producer: AIOKafkaProducer, topic: str, letters: Collection[Letter]) -> int:
-    originals: defaultdict[tuple[str, int], list[tuple[bytes | None, bytes | None, Headers]]] = defaultdict(list)
-    notes: defaultdict[tuple[str, int], list[tuple[bytes | None, bytes | None, Headers]]] = defaultdict(list)
+    originals: defaultdict[tuple[str, int], list[Packed]] = defaultdict(list)
+    notes: defaultdict[tuple[str, int], list[Packed]] = defaultdict(list)
     for each in letters:
         assert each.source_partition is not None  # noqa: S101 - for the type checker: `refusal` was asked
         originals[each.topic, each.source_partition].append((each.key, each.value, each.headers))
@@ -156,20 +154,13 @@ async def _send_back(producer: AIOKafkaProducer, topic: str, letters: Collection
     return len(letters)
 
 
-async def _send(
-    producer: AIOKafkaProducer,
-    records: Mapping[tuple[str, int], Sequence[tuple[bytes | None, bytes | None, Headers]]],
-) -> None:
-    acknowledgements = []
-    for (topic, partition), each in records.items():
-        batch = AnyKeyBatch(_BATCH_BYTES)
-        for key, value, described in each:
-            if batch.append(timestamp=None, key=key, value=value, headers=described) is None:
-                acknowledgements.append(await producer.send_batch(batch, topic, partition=partition))
-                batch = AnyKeyBatch(_BATCH_BYTES)
-                batch.append(timestamp=None, key=key, value=value, headers=described)  # the first always fits
-        acknowledgements.append(await producer.send_batch(batch, topic, partition=partition))
-    await asyncio.gather(*acknowledgements)
+async def _send(producer: AIOKafkaProducer, records: Mapping[tuple[str, int], Sequence[Packed]]) -> None:
+    await asyncio.gather(
+        *(
+            send_in_batches(producer, topic, partition, each, AnyKeyBatch)
+            for (topic, partition), each in records.items()
+        )
+    )
 
 
 def refusal(letter: Letter, partitions: Mapping[str, int]) -> str | None:

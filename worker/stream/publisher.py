@@ -2,24 +2,19 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
-from aiokafka.structs import RecordMetadata
 
 from schemas import headers
 from worker.stream.connection import KafkaConnection
-from worker.stream.packing import AnyKeyBatch
+from worker.stream.packing import BATCH_BYTES, AnyKeyBatch, send_in_batches
 from worker.stream.records import DeadLetter, Outbox, OutgoingReply
 from worker.stream.replies import TAIL_RECORDS, published_replies, source_of
 from worker.stream.topics import CallTopics
 from worker.stream.unpacking import key_bytes
-
-_BATCH_BYTES: Final = 512 * 1024
-"""Of one partition's replies per request to a broker: below the brokers' default limit of 1 MiB a batch."""
 
 _OVERHEAD_BYTES: Final = 128
 """At most what a batch of one record takes beside keys, values and headers (KIP-98: 61 for the batch, varints)."""
@@ -60,7 +55,7 @@ class Publisher:
             **self._connection.client_options(),
             acks="all",
             enable_idempotence=True,
-            max_batch_size=_BATCH_BYTES,
+            max_batch_size=BATCH_BYTES,
             max_request_size=self._max_request_size,
         )
         await producer.start()
@@ -133,7 +128,7 @@ class Publisher:
             by_partition[letter.record.partition % count].append(fitting(letter, self._max_request_size))
         await asyncio.gather(
             *(
-                self._publish_partition(self._topics.dead_letters, index, records, partial(AnyKeyBatch, _BATCH_BYTES))
+                self._publish_partition(self._topics.dead_letters, index, records, AnyKeyBatch)
                 for index, records in by_partition.items()
             )
         )
@@ -142,27 +137,13 @@ class Publisher:
     async def _publish_partition(
         self, topic: str, index: int, records: Iterable[Outgoing], create_batch: Callable[[], Any]
     ) -> int | None:
-        """Send the records in order, in as few batches as hold them, and wait for the acknowledgements.
-
-        Gives the offset that follows the last one, if the broker says so: to a batch that it has already it does not.
-        """
+        """Send the records to a partition that the producer knows; see `send_in_batches`."""
         producer = self._running
         if index not in await self._partitions(topic):
             # The partition was added a moment ago, and the producer has yet to hear of it.
             await producer.client.force_metadata_update()
             raise UnknownTopicOrPartitionError(f"{topic} has no partition {index} yet")
-        acknowledgements: list[Awaitable[RecordMetadata]] = []
-        batch = create_batch()
-        for key, value, described in records:
-            if batch.append(timestamp=None, key=key, value=value, headers=described) is None:
-                batch.close()
-                acknowledgements.append(await producer.send_batch(batch, topic, partition=index))
-                batch = create_batch()
-                batch.append(timestamp=None, key=key, value=value, headers=described)  # the first always fits
-        batch.close()
-        acknowledgements.append(await producer.send_batch(batch, topic, partition=index))
-        *_, last = await asyncio.gather(*acknowledgements)
-        return last.offset + batch.record_count() if last.offset >= 0 else None
+        return await send_in_batches(producer, topic, index, records, create_batch)
 
     async def _partitions(self, topic: str) -> Collection[int]:
         partitions: Collection[int] = await self._running.partitions_for(topic)

@@ -46,8 +46,11 @@ async def read_to_end(
         before: list[int] = []
         now_s = asyncio.get_running_loop().time
         moved_at_s = now_s()
-        while behind := [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
+        while True:
             positions = [await consumer.position(tp) for tp in tps]
+            behind = [tp for tp, position in zip(tps, positions, strict=True) if position < ends[tp]]
+            if not behind:
+                return
             if positions != before:
                 before, moved_at_s = positions, now_s()
             elif now_s() - moved_at_s > SILENCE_S:

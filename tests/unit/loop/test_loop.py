@@ -93,9 +93,6 @@ class World:
     async def marks_of(self, places: Collection[Place]) -> dict[Place, bytes | None]:
         return dict.fromkeys(places, b"0 0 0")
 
-    async def are_behind(self, ends: Mapping[int, Mark]) -> bool:
-        raise AssertionError(ends)
-
     async def forget(
         self, places: Collection[Place], token: bytes, partitions: int, going_on: Callable[[], None]
     ) -> None:
@@ -154,8 +151,8 @@ class World:
         project = ProjectSettings(project_id="spring", numbers=NUMBERS)
         return Routing(self.version, numbers=inventory, projects={"spring": Project(project, inventory)})
 
-    def loop(self) -> Loop:
-        takeover = TakeOver(
+    def takeover(self) -> TakeOver:
+        return TakeOver(
             topics=CallTopics(),
             intake=self,
             logs=self,
@@ -164,9 +161,11 @@ class World:
             token=lambda: "token",
             alive=lambda: None,
         )
+
+    def loop(self) -> Loop:
         return Loop(
             intake=self,
-            takeover=takeover,
+            takeover=self.takeover(),
             publisher=self,
             contacts=self,
             routing=self.routing,
