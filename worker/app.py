@@ -29,7 +29,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from worker.config import Config
-from worker.health import Pulse, serving
+from worker.health import PortInUseError, Pulse, serving
 from worker.loop.limit import DeadLetterLimit
 from worker.loop.loop import Loop
 from worker.loop.rebuild import Rebuild
@@ -159,19 +159,25 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             observe=observe,
             alive=pulse.beat,
         )
-        async with serving(
-            config.http_host,
-            config.http_port,
-            pulse=pulse,
-            conditions={
-                "settings": lambda: settings.is_loaded,
-                "partitions": lambda: intake.is_assigned,
-                "dead_letters_within_limit": lambda: not limit.is_exceeded,
-            },
-            dependencies={"redis": contacts.ping, "kafka": intake.ping},
-            registry=metrics.registry,
-        ):
-            await _live(loop=loop, settings=settings, intake=intake, takeover=takeover, publisher=publisher, stop=stop)
+        try:
+            async with serving(
+                config.http_host,
+                config.http_port,
+                pulse=pulse,
+                conditions={
+                    "settings": lambda: settings.is_loaded,
+                    "partitions": lambda: intake.is_assigned,
+                    "dead_letters_within_limit": lambda: not limit.is_exceeded,
+                },
+                dependencies={"redis": contacts.ping, "kafka": intake.ping},
+                registry=metrics.registry,
+            ):
+                await _live(
+                    loop=loop, settings=settings, intake=intake, takeover=takeover, publisher=publisher, stop=stop
+                )
+        except PortInUseError:
+            await intake.stop()  # which was never started, and wants to be closed all the same
+            raise
 
 
 @asynccontextmanager

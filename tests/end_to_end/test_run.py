@@ -237,3 +237,12 @@ async def test_records_as_large_as_the_brokers_take_are_handled_and_kept(centre:
     assert (again["attempt"], again["rule"]) == (2, "outcome_number")
     letters = read_to_end(KafkaConnection(bootstrap=kafka_bootstrap), centre.topic("dead-letters"))
     assert [letter.value async for letter in letters] == [misfit]
+
+
+async def test_a_port_that_is_taken_is_named_and_nothing_else_is_complained_of(running: Centre) -> None:
+    [worker] = running.workers
+    result = running.command("run", "--http-port", str(worker.port))
+    assert result.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{worker.port}" in result.stderr
+    assert "Unclosed" not in result.stderr
+    assert "Traceback" not in result.stderr

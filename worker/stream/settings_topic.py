@@ -32,15 +32,10 @@ class SettingsFollower:
     """
 
     def __init__(self, connection: KafkaConnection, topic: str) -> None:
+        self._connection = connection
         self._tp = TopicPartition(topic, PARTITION)
         self._in_force = Fold()
         self._loaded = asyncio.Event()
-        self._consumer = AIOKafkaConsumer(
-            **connection.client_options(),
-            auto_offset_reset="none",
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-        )
 
     @property
     def is_loaded(self) -> bool:
@@ -62,35 +57,41 @@ class SettingsFollower:
 
     async def follow(self) -> None:
         """Read the topic for ever. Cancel to stop. Raises aiokafka's `KafkaError`."""
-        await self._consumer.start()
+        consumer = AIOKafkaConsumer(
+            **self._connection.client_options(),
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+        )
         try:
-            self._consumer.assign([self._tp])
+            await consumer.start()
+            consumer.assign([self._tp])
             while True:
                 try:
-                    await self._load()
-                    await self._keep_up()
+                    await self._load(consumer)
+                    await self._keep_up(consumer)
                 except OffsetOutOfRangeError:
                     log.warning("settings_topic_made_anew")
         finally:
-            await self._consumer.stop()
+            await consumer.stop()
 
-    async def _load(self) -> None:
+    async def _load(self, consumer: AIOKafkaConsumer) -> None:
         fold = Fold()
-        self._consumer.seek(self._tp, (await self._consumer.beginning_offsets([self._tp]))[self._tp])
-        end = (await self._consumer.end_offsets([self._tp]))[self._tp]
-        while await self._consumer.position(self._tp) < end:
-            await self._fold_next(fold)
+        consumer.seek(self._tp, (await consumer.beginning_offsets([self._tp]))[self._tp])
+        end = (await consumer.end_offsets([self._tp]))[self._tp]
+        while await consumer.position(self._tp) < end:
+            await self._fold_next(consumer, fold)
         self._in_force = fold
         self._loaded.set()
         log.info("settings_loaded", version=fold.routing().version, refusals=fold.refusals)
 
-    async def _keep_up(self) -> None:
+    async def _keep_up(self, consumer: AIOKafkaConsumer) -> None:
         while True:
-            if records := await self._fold_next(self._in_force):
+            if records := await self._fold_next(consumer, self._in_force):
                 log.info("settings_changed", version=self.routing().version, records=records)
 
-    async def _fold_next(self, fold: Fold) -> int:
-        fetched = await self._consumer.getmany(self._tp, timeout_ms=_POLL_MS)
+    async def _fold_next(self, consumer: AIOKafkaConsumer, fold: Fold) -> int:
+        fetched = await consumer.getmany(self._tp, timeout_ms=_POLL_MS)
         records = fetched.get(self._tp, [])
         if records and isinstance(records[-1], UnreadableBatch):
             # What is in force stays; at the start there is nothing yet, and the worker waits, not ready.
