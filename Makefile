@@ -13,7 +13,8 @@ help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 # The virtual environment, in two steps: what the demo needs, and what all else needs. Both from a pinned lock with
-# hashes; the package itself is editable. Output goes to standard error, so that `make demo` prints its own alone.
+# hashes, without resolving anything anew (an old pip does, and takes an extra's newest version for one that is not
+# pinned); the package itself is editable. Output goes to standard error, so that `make demo` prints its own alone.
 .venv/bin/python:
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python" >&2; exit 1; }
@@ -22,7 +23,7 @@ help: ## List the commands
 
 .venv/installed-%: requirements-%.lock pyproject.toml | .venv/bin/python
 	@echo "Installing $<" >&2
-	@$(PIP) install --require-hashes --requirement $< >&2
+	@$(PIP) install --no-deps --require-hashes --requirement $< >&2
 	@PYTHONWARNINGS=ignore $(PIP) install --no-build-isolation --no-deps --editable . >&2
 	@touch $@
 
