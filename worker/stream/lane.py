@@ -7,24 +7,33 @@ wait is there for a topic that cannot be read: calls go on without the outcomes 
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from worker.stream.records import SourceRecord
 
 MAX_WAIT_S: Final = 5.0
 """How long a record that would be next waits for the other topic while nothing is heard of that topic, in seconds."""
 
+_NEVER: Final = float("inf")
 
-class _Waiting(NamedTuple):
-    record: SourceRecord
-    fetched_at_s: float
+
+class _Fetched:
+    """How many of the records that wait came with one fetch, and when."""
+
+    __slots__ = ("at_s", "count")
+
+    def __init__(self, at_s: float, count: int) -> None:
+        self.at_s = at_s
+        self.count = count
 
 
 class _Side:
     """What was fetched of one topic's partition and not handled yet."""
 
     def __init__(self) -> None:
-        self.waiting: deque[_Waiting] = deque()
+        self.waiting: deque[SourceRecord] = deque()
+        self.fetches: deque[_Fetched] = deque()
+        """Of the records that wait, in their order; none of them empty."""
         self.waiting_bytes = 0
         self.read_to_end_at_s = float("-inf")
         """As of then every record of the log had been fetched."""
@@ -35,6 +44,31 @@ class _Side:
         self.silent_since_s: float | None = None
         """Since then it is waited for and was not heard of."""
 
+    def is_given_up(self, now_s: float) -> bool:
+        """Whether it was waited for long enough; the wait begins when that is first asked."""
+        if self.silent_since_s is None:
+            self.silent_since_s = now_s
+        return now_s - self.silent_since_s >= MAX_WAIT_S
+
+    def run(self, limit: int, before: float, *, ties: bool) -> list[SourceRecord]:
+        """Remove and give the next records: of one fetch, at most `limit`, older than `before` or, at `ties`, as old.
+
+        The first one is taken whatever its timestamp.
+        """
+        waiting, fetch = self.waiting, self.fetches[0]
+        count = min(limit, fetch.count)
+        if before == _NEVER:
+            run = [waiting.popleft() for _ in range(count)]
+        else:
+            run = [waiting.popleft()]
+            while len(run) < count and ((at := waiting[0].timestamp) < before or (ties and at == before)):
+                run.append(waiting.popleft())
+        fetch.count -= len(run)
+        if not fetch.count:
+            self.fetches.popleft()
+        self.waiting_bytes -= sum(map(_size_bytes, run))
+        return run
+
 
 class Lane:
     """The merge of the input topics of one partition index; a single topic is a lane of one side."""
@@ -42,15 +76,18 @@ class Lane:
     def __init__(self, topics: Sequence[str]) -> None:
         """Take the topics in the order in which their records are handled on equal timestamps."""
         self._sides = {topic: _Side() for topic in topics}
+        self._places = tuple(self._sides.values())
         self.waits_exceeded = 0
 
     def add(self, topic: str, records: Sequence[SourceRecord], fetched_at_s: float) -> None:
         """Take in what was fetched of a topic, in the order of its log."""
+        if not records:
+            return
         side = self._sides[topic]
-        if records:
-            side.silent_since_s = None
-        side.waiting.extend(_Waiting(record, fetched_at_s) for record in records)
-        side.waiting_bytes += sum(_size_bytes(record) for record in records)
+        side.silent_since_s = None
+        side.waiting.extend(records)
+        side.fetches.append(_Fetched(fetched_at_s, len(records)))
+        side.waiting_bytes += sum(map(_size_bytes, records))
 
     def backlog(self, topic: str) -> int:
         """Records of the topic that are fetched and not handled."""
@@ -59,7 +96,7 @@ class Lane:
     def first_offset(self, topic: str) -> int | None:
         """The offset of the first record of the topic that is fetched and not handled; `None` if there is none."""
         waiting = self._sides[topic].waiting
-        return waiting[0].record.offset if waiting else None
+        return waiting[0].offset if waiting else None
 
     def backlog_bytes(self, topic: str) -> int:
         """Bytes of their keys, values and headers."""
@@ -97,15 +134,20 @@ class Lane:
         """Remove and give the next records that may be handled, in order, at most `limit`."""
         taken: list[SourceRecord] = []
         while len(taken) < limit:
-            heads = [(side.waiting[0].record.timestamp, side) for side in self._sides.values() if side.waiting]
+            heads = [
+                (side.waiting[0].timestamp, place, side) for place, side in enumerate(self._places) if side.waiting
+            ]
             if not heads:
                 break
-            side = min(heads, key=lambda head: head[0])[1]  # the first of equals: outcomes before requests
-            if not self._may_go(side.waiting[0], now_s):
+            (_, place, side), *others = sorted(heads)  # the first of equals: outcomes before requests
+            waited_for = self._waited_for(side.fetches[0].at_s)
+            if not all(each.is_given_up(now_s) for each in waited_for):
                 break
-            record = side.waiting.popleft().record
-            side.waiting_bytes -= _size_bytes(record)
-            taken.append(record)
+            before, other_place = others[0][:2] if others else (_NEVER, place)
+            run = side.run(limit - len(taken), before, ties=place < other_place)
+            if waited_for:  # those that come later go at once, until the topic is heard of again
+                self.waits_exceeded += len(run)
+            taken += run
         return taken
 
     def put_back(self, records: Sequence[SourceRecord]) -> None:
@@ -113,25 +155,20 @@ class Lane:
         for record in reversed(records):
             # It may go at once when it is taken again, as it could before.
             side = self._sides[record.topic]
-            side.waiting.appendleft(_Waiting(record, float("-inf")))
+            side.waiting.appendleft(record)
+            side.fetches.appendleft(_Fetched(float("-inf"), 1))
             side.waiting_bytes += _size_bytes(record)
 
-    def _may_go(self, head: _Waiting, now_s: float) -> bool:
-        waited_for = [
-            side for side in self._sides.values() if not side.waiting and side.read_to_end_at_s < head.fetched_at_s
-        ]
-        for side in waited_for:
-            if side.silent_since_s is None:
-                side.silent_since_s = now_s
-            if now_s - side.silent_since_s < MAX_WAIT_S:
-                return False
-        self.waits_exceeded += bool(waited_for)  # those that come later go at once, until the topic is heard of again
-        return True
+    def _waited_for(self, fetched_at_s: float) -> list[_Side]:
+        """The topics of which an earlier record may still come than one that was fetched then."""
+        return [side for side in self._places if not side.waiting and side.read_to_end_at_s < fetched_at_s]
 
     def _oldest_head_fetched_at_s(self) -> float | None:
-        return min((side.waiting[0].fetched_at_s for side in self._sides.values() if side.waiting), default=None)
+        return min((side.fetches[0].at_s for side in self._places if side.waiting), default=None)
 
 
 def _size_bytes(record: SourceRecord) -> int:
-    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
-    return len(record.key or b"") + len(record.value or b"") + headers
+    size = len(record.key or b"") + len(record.value or b"")
+    if record.headers:
+        size += sum(len(name) + len(value or b"") for name, value in record.headers)
+    return size

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 
 class SourceRecord(Protocol):
     """A record as it was read from an input topic. `timestamp` is in milliseconds since 1970."""
@@ -30,7 +32,7 @@ class Assignment(NamedTuple):
     partitions: int
 
 
-class OutgoingReply(NamedTuple):
+class OutgoingReply(msgspec.Struct, frozen=True):
     """A reply, and the request record that it answers: it goes to the partition with that record's index.
 
     `key` is the contact id, whatever key the request came under; `None` if it could not be read.
