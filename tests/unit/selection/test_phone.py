@@ -1,12 +1,12 @@
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from phonenumbers import example_number, format_number, is_valid_number, parse
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, example_number, format_number, is_valid_number, parse
 from phonenumbers.phonenumberutil import PhoneNumberFormat
 from pydantic import TypeAdapter
 
 from schemas.fields import E164
-from worker.selection.phone import MAX_DIGITS, to_e164
+from worker.selection.phone import MAX_DIGITS, parsed_to_e164, to_e164
 
 
 @pytest.mark.parametrize(
@@ -105,3 +105,27 @@ def test_every_country_has_possible_numbers() -> None:
 def test_any_text_gives_none_or_what_the_contract_calls_e164(phone: str) -> None:
     number = to_e164(phone)
     assert number is None or TypeAdapter(E164).validate_python(number) == number
+
+
+WRITTEN_OUT = st.builds(
+    "+{}{}{}".format,
+    st.sampled_from(list(COUNTRY_CODE_TO_REGION_CODE)),
+    st.sampled_from(["", "0", "00", "1", "8", "06", "15", "9"]),  # most national prefixes, and what is none elsewhere
+    st.from_regex(r"[0-9]{0,14}", fullmatch=True),
+)
+
+
+@given(WRITTEN_OUT)
+@settings(max_examples=2_000)
+@example("+2349819319406232")  # of a length that its plan has, and one digit more than E.164 has
+@example("+4402079460018")
+def test_the_short_way_for_what_is_written_out_gives_what_the_parser_gives(phone: str) -> None:
+    assert to_e164(phone) == parsed_to_e164(phone)
+
+
+@pytest.mark.parametrize("calling_code", COUNTRY_CODE_TO_REGION_CODE)
+def test_the_short_way_judges_every_length_of_a_plan_as_the_parser_does(calling_code: int) -> None:
+    for digits in range(16):
+        for digit in "2459":
+            phone = f"+{calling_code}{digit * digits}"
+            assert to_e164(phone) == parsed_to_e164(phone), phone
