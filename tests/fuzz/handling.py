@@ -6,8 +6,9 @@ from typing import Final, NamedTuple
 
 from schemas.settings import AgentSettings, NumberSettings, OutcomeSettings, ProjectSettings
 from tests.fuzz.records import REQUESTS, RawRecord
+from worker.loop.encoding import encode
 from worker.loop.reading import Reading, read
-from worker.loop.settling import Settler, encode
+from worker.loop.settling import Settler
 from worker.selection.history import ContactHistory
 from worker.selection.routing import Project, Routing
 from worker.state import codec

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from schemas.events import AssignmentRejected, CallOutcome, CallRequested, NumberAssigned
+from schemas.events import REPLY, AssignmentRejected, CallOutcome, CallRequested, NumberAssigned
 from schemas.settings import AgentSettings, NumberSettings, OutcomeSettings, ProjectSettings, SettingsRecord
-from worker.loop.settling import reply_to
+from worker.loop.encoding import reply_to
 from worker.selection.decision import Assignment, Rejection, decide
 from worker.selection.history import CallEnd, ContactHistory, microseconds
 from worker.selection.routing import Project, Routing
@@ -49,9 +49,9 @@ class Engine:
         call = (request.contact_id, request.call_id)
         if call not in self._replies:
             decision = self.decide(request)
-            self._replies[call] = reply_to(
-                request, decision, settings_version=self.routing.version, decided_at=request.requested_at
-            )
+            version, at = self.routing.version, request.requested_at
+            reply = reply_to(request, decision, settings_version=version, decided_at=at)
+            self._replies[call] = REPLY.validate_json(reply)
             if isinstance(decision, Assignment):
                 at_us = microseconds(request.requested_at)
                 history = self.history_of(request.contact_id)

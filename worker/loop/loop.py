@@ -17,10 +17,11 @@ import stamina
 import structlog
 
 from schemas.events import CallRequested
+from worker.loop.encoding import encode
 from worker.loop.limit import RETRY_S, DeadLetterLimit
 from worker.loop.reading import Incoming, Reading, Refused, read, refuse_newer
 from worker.loop.report import BatchReport
-from worker.loop.settling import Settler, encode
+from worker.loop.settling import Settler
 from worker.loop.takeover import TakeOver
 from worker.selection.routing import Routing
 from worker.state.marks import Mark
@@ -206,16 +207,17 @@ class Loop:
 
     def _outbox(self, report: BatchReport) -> Outbox:
         replies: list[tuple[int, OutgoingReply]] = []
-        for position, letter, reply in report.refused:
-            if reply is not None:
-                key = None if reply.contact_id is None else reply.contact_id.encode()
-                replies.append((position, OutgoingReply(letter.record, key, encode(reply))))
+        for position, letter, rejection in report.refused:
+            if rejection is not None:
+                key = None if rejection.contact_id is None else rejection.contact_id.encode()
+                replies.append((position, OutgoingReply(letter.record, key, encode(rejection))))
         for answer in report.answers:
-            position, record, event = answer.incoming
-            if answer.decision is None and self._takeover.was_published(record):
+            incoming = answer.incoming
+            if answer.decision is None and self._takeover.was_published(incoming.record):
                 report.not_repeated += 1
             else:
-                replies.append((position, OutgoingReply(record, event.contact_id.encode(), answer.value)))
+                reply = OutgoingReply(incoming.record, incoming.event.contact_id.encode(), answer.value)
+                replies.append((incoming.position, reply))
         replies.sort(key=lambda reply: reply[0])  # conflicts were settled later than their place in the batch
         return Outbox([reply for _, reply in replies], [refused.letter for refused in report.refused])
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+import msgspec
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -20,7 +21,7 @@ _MAX_DETAIL: Final = 1_000
 _LATEST_MS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last that RFC 3339 can write
 
 
-class Incoming(NamedTuple):
+class Incoming(msgspec.Struct, frozen=True):
     """An event and the record that brought it; `position` is its place in the batch."""
 
     position: int
@@ -92,7 +93,7 @@ def refuse_newer(events: Sequence[Incoming], reason: str) -> list[Refused]:
 
 
 def _refuse_newer(incoming: Incoming, reason: str) -> Refused:
-    position, record, event = incoming
+    position, record, event = incoming.position, incoming.record, incoming.event
     error = f"{NewerFormatError.__module__}.{NewerFormatError.__qualname__}"
     letter = DeadLetter(record, "STATE", error, f"the contact's state cannot be read: {reason}")
     if isinstance(event, CallOutcome):

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
-from schemas.events import AssignmentRejected, CallOutcome, CallRequested, NumberAssigned, Passed
+import msgspec
+
+from schemas.events import CallOutcome, CallRequested
+from worker.loop.encoding import reply_to
 from worker.loop.reading import Incoming
 from worker.selection.decision import Assignment, Rejection, decide
 from worker.selection.history import CallEnd, ContactHistory, microseconds
@@ -12,7 +14,7 @@ from worker.selection.routing import Routing
 from worker.state.store import Change, Snapshot
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True):
     """The reply to one request. `decision` is what it came from, `None` if it was decided before this batch."""
 
     incoming: Incoming
@@ -20,7 +22,7 @@ class Answer(NamedTuple):
     decision: Assignment | Rejection | None
 
 
-class Settled(NamedTuple):
+class Settled(msgspec.Struct, frozen=True):
     """What a contact's events came to. `change` is `None` when they changed nothing."""
 
     answers: list[Answer]
@@ -62,41 +64,4 @@ class Settler:
             at_us = microseconds(request.requested_at)
             history.record_call(request.project_id, request.call_id, decision.number, at_us)
         reply = reply_to(request, decision, settings_version=self._routing.version, decided_at=self._now)
-        return Answer(incoming, encode(reply), decision)
-
-
-def reply_to(
-    request: CallRequested, decision: Assignment | Rejection, *, settings_version: int, decided_at: datetime
-) -> NumberAssigned | AssignmentRejected:
-    """The reply that a decision makes."""
-    if isinstance(decision, Rejection):
-        return AssignmentRejected(
-            type="assignment-rejected",
-            call_id=request.call_id,
-            project_id=request.project_id,
-            contact_id=request.contact_id,
-            reason=decision.reason,
-            detail=decision.detail,
-            rejected_at=decided_at,
-        )
-    return NumberAssigned(
-        type="number-assigned",
-        call_id=request.call_id,
-        project_id=request.project_id,
-        contact_id=request.contact_id,
-        phone=decision.phone,
-        agent_id=request.agent_id,
-        number=decision.number,
-        anonymous=decision.number is None,
-        attempt=decision.attempt,
-        rule=decision.rule,
-        trail=tuple(Passed(rule=rule, reason=reason) for rule, reason in decision.trail),
-        settings_version=settings_version,
-        requested_at=request.requested_at,
-        assigned_at=decided_at,
-    )
-
-
-def encode(reply: NumberAssigned | AssignmentRejected) -> bytes:
-    """A reply as it is published and kept: JSON in UTF-8."""
-    return reply.model_dump_json().encode()
+        return Answer(incoming, reply, decision)

@@ -3,7 +3,7 @@
 Same inputs, same answer, on every replica, years later.
 """
 
-from typing import NamedTuple
+import msgspec
 
 from schemas.events import CallRequested, RejectionReason, Rule
 from worker.selection.history import ContactHistory
@@ -12,7 +12,7 @@ from worker.selection.routing import Routing
 from worker.selection.rules import Case, Trail, rules_for
 
 
-class Assignment(NamedTuple):
+class Assignment(msgspec.Struct, frozen=True):
     """The number that a call shows (`None`: it is anonymous), and how that came about."""
 
     phone: str
@@ -22,7 +22,7 @@ class Assignment(NamedTuple):
     attempt: int
 
 
-class Rejection(NamedTuple):
+class Rejection(msgspec.Struct, frozen=True):
     """Why a call is given no number; `detail` is for people."""
 
     reason: RejectionReason
