@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from schemas.events import AssignmentRejected, NumberAssigned, PassReason, Rule
+from worker.selection import uses
 from worker.selection.history import ContactHistory, instant
 
 RULES: Final[Mapping[Rule, str]] = {
@@ -96,7 +97,7 @@ def explain_history(history: ContactHistory) -> Iterator[str]:
         if calls.end is not None:
             number = f", next number {calls.end.next_number}" if calls.end.next_number else ""
             yield f"  its outcome: {calls.end.outcome}{number}"
-    for number, at_us in sorted(history.used_at_us.items(), key=lambda used: used[1]):
+    for number, at_us in uses.unpack(history.uses).items():
         yield f"Number {number}: last shown {instant(at_us).isoformat()}"
     for waiting in history.waiting:
         yield f"Waiting for call {waiting.call_id} of project {waiting.project_id}: outcome {waiting.end.outcome}"

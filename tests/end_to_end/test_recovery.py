@@ -118,7 +118,7 @@ async def test_a_redis_that_was_emptied_is_filled_again_before_a_call_is_answere
         first = await centre.call("spring", CONTACTS[0])
         assert (first["attempt"], first["rule"]) == expected_next(before, centre)[CONTACTS[0]]
         [lost] = await centre.workers[-1].logged("state_lost")
-        # All of them, also one that no contact of this test fell into: that others had calls, and it no mark, is a loss.
+        # All of them, also one that no contact fell into: that others had calls, and it has no mark, is a loss.
         assert lost["partitions"] == list(range(PARTITIONS))
         assert lost["buckets_wholly"] == BUCKETS
         assert await metric(centre, "outbound_state_losses_total") == lost["buckets_wholly"]

@@ -14,6 +14,7 @@ from tests.fuzz.handling import SETTLER
 from tests.fuzz.records import RawRecord, mutated, numbers, texts
 from tests.fuzz.test_records import assert_fits_the_contract
 from worker.loop.reading import Incoming
+from worker.selection import uses
 from worker.selection.history import MAX_NUMBERS, MAX_PROJECTS, MAX_WAITING, ContactHistory, microseconds
 from worker.state.codec import StateError, decode, encode
 from worker.state.store import Snapshot
@@ -116,11 +117,11 @@ def events(project_id: str) -> list[Incoming]:
 def assert_of_possible_shape(history: ContactHistory) -> None:
     assert all(calls.attempts > 0 for calls in history.projects.values())
     assert len(history.projects) <= MAX_PROJECTS
-    assert len(history.used_at_us) <= MAX_NUMBERS
+    assert uses.count(history.uses) <= MAX_NUMBERS
     assert len(history.waiting) <= MAX_WAITING
     shown = [
         history.last_number,
-        *history.used_at_us,
+        *uses.unpack(history.uses),
         *(calls.end.next_number for calls in history.projects.values() if calls.end),
     ]
     assert all(number is None or (number.startswith("+") and number[1:].isdecimal()) for number in shown)

@@ -13,8 +13,9 @@ import pytest
 from schemas.events import REPLY
 from schemas.json_schema import RECORD_TYPES
 from tests.unit.loop.test_reading import Record
+from worker.loop.encoding import encode as encode_reply
 from worker.loop.reading import read
-from worker.loop.settling import encode as encode_reply
+from worker.selection import uses
 from worker.selection.history import ContactHistory, ProjectCalls, WaitingOutcome
 from worker.settings.difference import difference
 from worker.settings.fold import Fold
@@ -41,7 +42,7 @@ def contact_of(path: Path) -> tuple[ContactHistory, int]:
     history = ContactHistory(
         told["last_number"],
         {name: msgspec.convert(calls, ProjectCalls) for name, calls in told["projects"].items()},
-        told["used_at_us"],
+        uses.pack(told["used_at_us"]),
         [msgspec.convert(each, WaitingOutcome) for each in told["waiting"]],
     )
     return history, told["version"]

@@ -10,8 +10,8 @@ from schemas.settings import SettingsRecord
 from tests.model.engine import Engine
 from tests.property.test_selection import CONTACTS, Step, scripts, settings_records, unhurried
 from tests.unit.loop.test_reading import Record
+from worker.loop.encoding import encode
 from worker.loop.recalling import memories, take_in
-from worker.loop.settling import encode
 from worker.selection.history import ContactHistory
 from worker.stream.call_logs import Recalled
 
@@ -68,7 +68,7 @@ def test_what_is_taken_in_twice_counts_once(
         assert {p: calls.attempts for p, calls in history.projects.items()} == {
             p: calls.attempts for p, calls in known.projects.items()
         }
-        assert (history.last_number, history.used_at_us) == (known.last_number, known.used_at_us)
+        assert (history.last_number, history.uses) == (known.last_number, known.uses)
 
 
 @unhurried

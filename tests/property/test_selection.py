@@ -19,6 +19,7 @@ from schemas.settings import (
 from tests.model import Model, complaints_of_run
 from tests.model.engine import Engine
 from tests.model.log import Ended
+from worker.selection import uses
 from worker.selection.history import WaitingOutcome, instant
 
 NUMBERS = (
@@ -176,7 +177,7 @@ def assert_same_state(model: Model, engine: Engine, contact_id: str) -> None:
         told = end and (end.outcome, end.next_number, instant(end.occurred_at_us))
         assert told == (counts and (counts.outcome, counts.next_number, counts.at))
     assert history.last_number == log.previous_number()
-    used = {number: instant(at_us) for number, at_us in history.used_at_us.items()}
+    used = {number: instant(at_us) for number, at_us in uses.unpack(history.uses).items()}
     assert used == {number: log.last_use(number) for number in log.used()}
     assert sorted(map(_ended, history.waiting), key=repr) == sorted(log.waiting(), key=repr)
 

@@ -5,11 +5,11 @@ a clock, so that the same events give the same history whenever they are handled
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
-from schemas.fields import MAX_ID_LENGTH
+from worker.selection import uses
 
 MAX_WAITING: Final = 16
 """Outcomes per contact that may wait for a call that is not known yet; the newest are kept."""
@@ -30,7 +30,8 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def microseconds(instant: datetime) -> int:
     """Microseconds since 1970-01-01T00:00:00Z, exact."""
-    return (instant - _EPOCH) // _MICROSECOND
+    since = instant - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def instant(at_us: int) -> datetime:
@@ -38,54 +39,38 @@ def instant(at_us: int) -> datetime:
     return _EPOCH + at_us * _MICROSECOND
 
 
-# What the fields can hold: no event makes anything else of them. Told to msgspec, which checks it where a history is
-# decoded, so that a stored one that was damaged is refused there, and cannot make a decision fail. A bound that is
-# lowered one day must not be lowered here: histories that were stored before would be taken for damaged.
-
-_Id: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
-_Number: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A\+[1-9][0-9]{1,14}\Z")]
-_Attempts: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]  # what a reply can say in JSON, exactly
-_TimeUs: TypeAlias = Annotated[
-    int,
-    msgspec.Meta(ge=microseconds(datetime.min.replace(tzinfo=UTC)), le=microseconds(datetime.max.replace(tzinfo=UTC))),
-]
-
-
 class CallEnd(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """How a call ended. What it said is kept; the settings of the next call's decision resolve it."""
 
-    outcome: _Id
-    next_number: _Number | None
-    occurred_at_us: _TimeUs
+    outcome: str
+    next_number: str | None
+    occurred_at_us: int
 
 
 class WaitingOutcome(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """An outcome whose call is not known yet."""
 
-    project_id: _Id
-    call_id: _Id
+    project_id: str
+    call_id: str
     end: CallEnd
 
 
 class ProjectCalls(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """The calls of one project to the contact."""
 
-    attempts: _Attempts
-    latest_call: _Id
+    attempts: int
+    latest_call: str
     end: CallEnd | None = None
 
 
 class ContactHistory(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """All that earlier events say of one contact. An empty one is a contact never heard of."""
 
-    last_number: _Number | None = None
-    projects: Annotated[dict[_Id, ProjectCalls], msgspec.Meta(max_length=MAX_PROJECTS)] = msgspec.field(
-        default_factory=dict
-    )
-    used_at_us: Annotated[dict[_Number, _TimeUs], msgspec.Meta(max_length=MAX_NUMBERS)] = msgspec.field(
-        default_factory=dict
-    )
-    waiting: Annotated[list[WaitingOutcome], msgspec.Meta(max_length=MAX_WAITING)] = msgspec.field(default_factory=list)
+    last_number: str | None = None
+    projects: dict[str, ProjectCalls] = msgspec.field(default_factory=dict)
+    uses: bytes = uses.NONE
+    """Of numbers, packed: see `worker.selection.uses`."""
+    waiting: list[WaitingOutcome] = msgspec.field(default_factory=list)
 
     def attempts(self, project_id: str) -> int:
         """Calls of the project to the contact so far."""
@@ -120,9 +105,9 @@ class ContactHistory(msgspec.Struct, array_like=True, forbid_unknown_fields=True
 
     def _record_use(self, number: str, at_us: int) -> None:
         self.last_number = number
-        self.used_at_us[number] = max(at_us, self.used_at_us.get(number, at_us))
-        if len(self.used_at_us) > MAX_NUMBERS:
-            del self.used_at_us[min(self.used_at_us, key=lambda n: (self.used_at_us[n], n))]
+        self.uses = uses.with_use(self.uses, number, at_us)
+        if uses.count(self.uses) > MAX_NUMBERS:
+            self.uses = uses.without_oldest(self.uses)
 
     @staticmethod
     def _record_end(calls: ProjectCalls, end: CallEnd) -> bool:

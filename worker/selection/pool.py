@@ -1,11 +1,12 @@
 """The numbers available to a project, indexed so that a choice costs the same over 5 and over 20,000."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 from schemas.events import PassReason
+from worker.selection import uses
 from worker.selection.regions import Location, locate
 
 Draw = Callable[[int], int]
@@ -23,10 +24,12 @@ class Pool:
 
     def __init__(self, numbers: Iterable[str]) -> None:
         self.numbers: Sequence[str] = tuple(sorted(set(numbers)))
-        self._rank = {number: rank for rank, number in enumerate(self.numbers)}
+        self._known = frozenset(self.numbers)
+        self._rank = {int(number): rank for rank, number in enumerate(self.numbers)}
+        """Of the digits of each number."""
 
     def __contains__(self, number: str) -> bool:
-        return number in self._rank
+        return number in self._known
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -35,15 +38,16 @@ class Pool:
         """Any of the numbers, each as likely. The pool must not be empty."""
         return self.numbers[draw(len(self.numbers))]
 
-    def unused(self, used: Iterable[str], draw: Draw) -> str | None:
-        """Any of the numbers that are not among the used ones; `None` when all are.
+    def unused(self, used: bytes, draw: Draw) -> str | None:
+        """Any of the numbers that are not among the used ones, packed as in `uses`; `None` when all are.
 
         The draw counts the unused numbers only, and the ranks of the used ones shift it past them: what is
         paid for is the contact's history, not the pool.
         """
-        taken = sorted(rank for number in used if (rank := self._rank.get(number)) is not None)
+        taken = [rank for rank in map(self._rank.get, uses.numbers(used)) if rank is not None]
         if len(taken) == len(self.numbers):
             return None
+        taken.sort()
         rank = draw(len(self.numbers) - len(taken))
         for each in taken:
             if each > rank:
@@ -51,10 +55,14 @@ class Pool:
             rank += 1
         return self.numbers[rank]
 
-    def used_longest_ago(self, used_at_us: Mapping[str, int], previous: str | None) -> str:
-        """The number with the oldest use; the one of the previous call only if there is no other."""
-        others = [number for number in self.numbers if number != previous]
-        return min(others or self.numbers, key=lambda number: (used_at_us.get(number, 0), number))
+    def used_longest_ago(self, used: bytes, previous: str | None) -> str | None:
+        """The number with the oldest use; the one of the previous call only if there is no other.
+
+        Of the used ones, packed as in `uses`: `None` when none of them is among the numbers.
+        """
+        ranks = (rank for rank in map(self._rank.get, uses.numbers(used)) if rank is not None)
+        oldest_first = (self.numbers[rank] for rank in ranks)
+        return next((n for n in oldest_first if n != previous), previous if previous in self._known else None)
 
     def tiers(self, location: Location) -> Iterator[tuple[Sequence[str], PassReason]]:
         """The numbers near a location, closest tier first, each with what it means when there are none."""

@@ -117,10 +117,10 @@ def different_number(case: Case, rule: Rule) -> str | None:
     pool, history = case.project.pool, case.history
     if not pool:
         return case.pass_over(rule, "no_number_available")
-    number = pool.unused(history.used_at_us, case.draw)
+    number = pool.unused(history.uses, case.draw)
     if number is None:
         case.pass_over(rule, "every_number_used")
-        number = pool.used_longest_ago(history.used_at_us, previous=history.last_number)
+        number = pool.used_longest_ago(history.uses, previous=history.last_number)
     return number
 
 

@@ -6,7 +6,8 @@ from schemas.events import CallRequested
 from schemas.fields import MAX_ID_LENGTH
 from schemas.settings import NumberSettings, ProjectSettings
 from tests.model.engine import Engine
-from worker.loop.settling import encode as encode_reply
+from worker.loop.encoding import encode as encode_reply
+from worker.selection import uses
 from worker.selection.history import MAX_NUMBERS, MAX_PROJECTS, MAX_WAITING, CallEnd, ContactHistory
 from worker.state.codec import encode
 
@@ -35,7 +36,7 @@ def history_of(calls: int, *, widest_ids: bool) -> ContactHistory:
 
 def test_ten_thousand_calls_by_twenty_projects_leave_a_bounded_state() -> None:
     history = history_of(CALLS, widest_ids=False)
-    assert len(history.used_at_us) == MAX_NUMBERS
+    assert uses.count(history.uses) == MAX_NUMBERS
     assert len(history.waiting) == MAX_WAITING
     assert len(encode(history, 2 * CALLS)) < USUAL_BYTES
 

@@ -2,6 +2,7 @@ import msgspec
 import pytest
 
 from tests.unit.selection.centre import HELSINKI, HOUR_US, STOCKHOLM, TAMPERE, called
+from worker.selection import uses
 from worker.selection.history import (
     MAX_NUMBERS,
     MAX_PROJECTS,
@@ -44,7 +45,7 @@ def test_an_anonymous_call_counts_as_an_attempt_and_as_the_latest_call_and_leave
     history.record_call("spring", "hidden", None, HOUR_US)
 
     assert history.attempts("spring") == 2
-    assert (history.last_number, history.used_at_us) == (HELSINKI, {HELSINKI: 0})
+    assert (history.last_number, uses.unpack(history.uses)) == (HELSINKI, {HELSINKI: 0})
     assert end_of(history) is None
     history.record_outcome("spring", "hidden", BUSY)
     assert end_of(history) == BUSY
@@ -55,7 +56,7 @@ def test_a_number_is_dated_by_its_latest_use_whatever_the_order_of_handling() ->
     for at_us in (2, 3, 1):
         history.record_call("spring", f"call-{at_us}", HELSINKI, at_us)
 
-    assert history.used_at_us == {HELSINKI: 3}
+    assert uses.unpack(history.uses) == {HELSINKI: 3}
 
 
 def test_an_outcome_of_the_latest_call_counts() -> None:
@@ -199,7 +200,7 @@ def test_the_thousand_numbers_used_last_are_remembered() -> None:
         history.record_call("spring", f"call-{n}", f"+{10_000 + n}", n)
 
     assert MAX_NUMBERS == 1_000
-    assert history.used_at_us.keys() == {f"+{10_000 + n}" for n in range(1, 1_001)}
+    assert uses.unpack(history.uses).keys() == {f"+{10_000 + n}" for n in range(1, 1_001)}
 
 
 def test_the_thousand_projects_called_last_are_remembered() -> None:

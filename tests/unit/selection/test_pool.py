@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.selection.centre import BROOKLYN, HELSINKI, LOS_ANGELES, NEW_YORK, NUMBERS, STOCKHOLM, TAMPERE
+from worker.selection import uses
 from worker.selection.pool import Draw, Pool
 from worker.selection.regions import locate
 
@@ -47,29 +48,29 @@ def test_each_unused_number_is_drawn_by_one_place_of_the_draw(used: set[str], st
             assert below == len(unused)
             return n
 
-        return pool.unused([*used, *strangers], draw)
+        return pool.unused(uses.pack(dict.fromkeys([*used, *strangers], 0)), draw)
 
     assert [unused_at(n) for n in range(len(unused))] == sorted(unused)
 
 
 def test_of_numbers_that_were_all_used_none_is_unused() -> None:
-    assert Pool(NUMBERS).unused([*NUMBERS, NEW_YORK], place(0)) is None
+    assert Pool(NUMBERS).unused(uses.pack(dict.fromkeys([*NUMBERS, NEW_YORK], 0)), place(0)) is None
 
 
 def test_the_number_with_the_oldest_use_was_used_longest_ago() -> None:
-    used_at_us = {HELSINKI: 30, TAMPERE: 10, STOCKHOLM: 20, NEW_YORK: 1}
+    used = uses.pack({HELSINKI: 30, TAMPERE: 10, STOCKHOLM: 20, NEW_YORK: 1})
 
-    assert Pool(NUMBERS).used_longest_ago(used_at_us, previous=HELSINKI) == TAMPERE
+    assert Pool(NUMBERS).used_longest_ago(used, previous=HELSINKI) == TAMPERE
 
 
 def test_the_previous_number_is_left_out_even_if_its_use_is_the_oldest() -> None:
-    used_at_us = {HELSINKI: 30, TAMPERE: 10, STOCKHOLM: 20}
+    used = uses.pack({HELSINKI: 30, TAMPERE: 10, STOCKHOLM: 20})
 
-    assert Pool(NUMBERS).used_longest_ago(used_at_us, previous=TAMPERE) == STOCKHOLM
+    assert Pool(NUMBERS).used_longest_ago(used, previous=TAMPERE) == STOCKHOLM
 
 
 def test_the_previous_number_comes_again_if_it_is_the_only_one() -> None:
-    assert Pool([HELSINKI]).used_longest_ago({HELSINKI: 30}, previous=HELSINKI) == HELSINKI
+    assert Pool([HELSINKI]).used_longest_ago(uses.pack({HELSINKI: 30}), previous=HELSINKI) == HELSINKI
 
 
 def test_the_tiers_around_a_landline_widen_from_area_to_place_to_country() -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.selection import uses
 from worker.selection.history import (
     MAX_NUMBERS,
     MAX_PROJECTS,
@@ -26,7 +27,7 @@ HISTORY = ContactHistory(
         "spring": ProjectCalls(2, "call-2", CallEnd("busy", "+358331234567", FIRST_US + 120_000_000)),
         "Kesä {1}\n": ProjectCalls(1, "call-3"),
     },
-    used_at_us={"+358331234567": FIRST_US, "+358912345678": FIRST_US + 60_000_001},
+    uses=uses.pack({"+358331234567": FIRST_US, "+358912345678": FIRST_US + 60_000_001}),
     waiting=[WaitingOutcome("spring", "call-4", CallEnd("deal", None, FIRST_US + 180_000_000))],
 )
 
@@ -38,7 +39,7 @@ HISTORIES = st.builds(
     ContactHistory,
     st.none() | NUMBERS,
     st.dictionaries(IDS, st.builds(ProjectCalls, st.integers(1, 2**40), IDS, st.none() | ENDS), max_size=4),
-    st.dictionaries(NUMBERS, TIMES_US, max_size=4),
+    st.dictionaries(NUMBERS, TIMES_US, max_size=4).map(uses.pack),
     st.lists(st.builds(WaitingOutcome, IDS, IDS, ENDS), max_size=4),
 )
 
@@ -72,6 +73,25 @@ def test_a_newer_format_is_told_from_damage(newer: int) -> None:
 
 
 PAYLOAD = msgspec.msgpack.encode(HISTORY)
+STORED = encode(HISTORY, 41)
+FORMAT_1 = msgspec.msgpack.encode(["+358912345678", {"spring": [1, "call-1", None]}, {"+358912345678": FIRST_US}, []])
+
+
+@given(st.integers(0, 8 * len(STORED) - 1))
+def test_a_bit_that_turned_over_is_recognised_or_makes_another_version(bit: int) -> None:
+    damaged = bytearray(STORED)
+    damaged[bit // 8] ^= 1 << bit % 8
+    try:
+        history, version = decode(bytes(damaged))
+    except StateError:
+        return
+    assert (history, version != 41) == (HISTORY, True)  # which no replica reads twice: it is compared when written
+
+
+@pytest.mark.parametrize("length", range(len(STORED)))
+def test_a_value_that_was_cut_short_is_recognised(length: int) -> None:
+    with pytest.raises(DamagedStateError):
+        decode(STORED[:length])
 
 
 @pytest.mark.parametrize(
@@ -80,14 +100,17 @@ PAYLOAD = msgspec.msgpack.encode(HISTORY)
         pytest.param(b"", id="nothing"),
         pytest.param(b"41", id="only digits"),
         pytest.param(b"41 ", id="no format"),
-        pytest.param(b"0 \x01" + PAYLOAD, id="version 0, which is an absent contact"),
-        pytest.param(b"041 \x01" + PAYLOAD, id="a version the script would not find equal"),
-        pytest.param(b"-1 \x01" + PAYLOAD, id="a negative version"),
-        pytest.param(b"9" * 5_000 + b" \x01" + PAYLOAD, id="an endless version"),
-        pytest.param(b"41 \x00" + PAYLOAD, id="a format that never was"),
+        pytest.param(STORED + b"\x00", id="more than was written"),
+        pytest.param(b"41 \x02" + PAYLOAD, id="no checksum"),
+        pytest.param(encode(ContactHistory(), 41).replace(b"\x02", b"\x01"), id="a checksum in format 1"),
+        pytest.param(b"0 \x01" + FORMAT_1, id="version 0, which is an absent contact"),
+        pytest.param(b"041 \x01" + FORMAT_1, id="a version the script would not find equal"),
+        pytest.param(b"-1 \x01" + FORMAT_1, id="a negative version"),
+        pytest.param(b"9" * 5_000 + b" \x01" + FORMAT_1, id="an endless version"),
+        pytest.param(b"41 \x00" + FORMAT_1, id="a format that never was"),
         pytest.param(b"41 \x01", id="no payload"),
-        pytest.param(b"41 \x01" + PAYLOAD[:-1], id="cut short"),
-        pytest.param(b"41 \x01" + PAYLOAD + b"\x00", id="more than a payload"),
+        pytest.param(b"41 \x01" + FORMAT_1[:-1], id="cut short"),
+        pytest.param(b"41 \x01" + FORMAT_1 + b"\x00", id="more than a payload"),
         pytest.param(b"41 \x01" + msgspec.msgpack.encode([1, {}, {}, []]), id="another type in a field"),
         pytest.param(b"41 \x01\x94\xa1\xff\x80\x80\x90", id="no unicode"),
         pytest.param(b"41 \x01" + b"\x91" * 100_000, id="depth without end"),
@@ -136,10 +159,17 @@ def test_a_history_at_every_bound_is_read() -> None:
     history = ContactHistory(
         "+123456789012345",
         {f"{n:🦉>1000}": ProjectCalls(2**53 - 1, "c" * 1_000, end) for n in range(MAX_PROJECTS)},
-        {f"+{n}": LATEST_US for n in range(10, MAX_NUMBERS + 10)},
+        uses.pack({f"+{n}": LATEST_US for n in range(10, MAX_NUMBERS + 10)}),
         [WaitingOutcome("p" * 1_000, "c" * 1_000, end)] * MAX_WAITING,
     )
     assert decode(encode(history, 10**17)) == (history, 10**17)
+
+
+def test_format_1_is_read() -> None:
+    history = ContactHistory(
+        "+358912345678", {"spring": ProjectCalls(1, "call-1")}, uses.pack({"+358912345678": FIRST_US}), []
+    )
+    assert decode(b"41 \x01" + FORMAT_1) == (history, 41)
 
 
 @given(st.binary(max_size=60) | st.binary(max_size=60).map(b"41 \x01".__add__))
