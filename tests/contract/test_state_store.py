@@ -319,7 +319,7 @@ async def test_all_keys_of_a_contact_are_in_the_slot_of_its_bucket(
 
 @pytest.mark.parametrize(
     ("stored", "error"),
-    [(b"not a state", DamagedStateError), (b"1 \x01cut short", DamagedStateError), (b"1 \x02new", NewerFormatError)],
+    [(b"not a state", DamagedStateError), (b"1 \x01cut short", DamagedStateError), (b"1 \x03new", NewerFormatError)],
 )
 async def test_state_that_cannot_be_used_is_said_without_naming_the_contact(
     store: RedisContactStore, redis: Client, contact: str, stored: bytes, error: type[Exception]

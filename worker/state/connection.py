@@ -10,6 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisClusterException, RedisError
 
+import worker.state.packing  # noqa: F401 - how commands leave
 from worker.tls import tls_trouble
 
 Client: TypeAlias = Redis | RedisCluster
