@@ -12,8 +12,9 @@ from prometheus_client.registry import Collector
 
 from worker.loop.reading import Refused
 from worker.loop.report import BatchReport
+from worker.loop.settling import Answer
 from worker.loop.takeover import TakeOver
-from worker.selection.decision import Assignment
+from worker.selection.decision import Rejection
 
 _BATCH_RECORDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
 TELL_AGAIN_S: Final = 60.0
@@ -68,15 +69,11 @@ class Metrics:
         for refused in report.refused:
             if refused.reply is not None:
                 self._rejected.labels(refused.reply.reason).inc()
-        repeated = -report.not_repeated  # found decided, like those, but not sent again
-        for answer in report.answers:
-            if answer.decision is None:
-                repeated += 1
-            elif isinstance(answer.decision, Assignment):
-                self._assigned.labels(answer.decision.rule).inc()
-            else:
-                self._rejected.labels(answer.decision.reason).inc()
-        self._repeated.inc(repeated)
+        for rule, count in report.tally.assigned.items():
+            self._assigned.labels(rule).inc(count)
+        for answer in report.tally.rejected:
+            self._rejected.labels(_reason(answer)).inc()
+        self._repeated.inc(report.tally.found - report.not_repeated)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,28 +152,25 @@ def log_batch(report: BatchReport) -> None:
             error=refused.letter.message,
             answered=refused.reply is not None,
         )
-    rejected = 0
-    for answer in report.answers:
-        if answer.decision is not None and not isinstance(answer.decision, Assignment):
-            rejected += 1
-            event = answer.incoming.event
-            log.warning(
-                "call_rejected",
-                reason=answer.decision.reason,
-                call_id=event.call_id,
-                contact_id=event.contact_id,
-            )
+    for answer in report.tally.rejected:
+        event = answer.incoming.event
+        log.warning("call_rejected", reason=_reason(answer), call_id=event.call_id, contact_id=event.contact_id)
     log.info(
         "batch",
         records=report.records,
         requests=report.requests,
         outcomes=report.outcomes,
-        assigned=sum(isinstance(answer.decision, Assignment) for answer in report.answers),
-        rejected=rejected,
-        repeated=sum(answer.decision is None for answer in report.answers) - report.not_repeated,
+        assigned=report.tally.assigned.total(),
+        rejected=len(report.tally.rejected),
+        repeated=report.tally.found - report.not_repeated,
         not_repeated=report.not_repeated,
         dead_letters=len(report.refused),
         conflicts=report.conflicts,
         settings_version=report.settings_version,
         **{f"{stage}_ms": round(duration_s * 1_000, 1) for stage, duration_s in report.stages_s.items()},
     )
+
+
+def _reason(answer: Answer) -> str:
+    assert isinstance(answer.decision, Rejection)  # noqa: S101 - for the type checker: it is among the rejected
+    return answer.decision.reason

@@ -16,11 +16,10 @@ from typing import Protocol, TypeVar
 import stamina
 import structlog
 
-from schemas.events import CallRequested
 from worker.loop.encoding import encode
 from worker.loop.limit import RETRY_S, DeadLetterLimit
 from worker.loop.reading import Incoming, Reading, Refused, read, refuse_newer
-from worker.loop.report import BatchReport
+from worker.loop.report import BatchReport, Tally
 from worker.loop.settling import Settler
 from worker.loop.takeover import TakeOver
 from worker.selection.routing import Routing
@@ -152,6 +151,7 @@ class Loop:
             self._takeover.progress.published(ends)
         with report.stage("commit"):
             await self._patiently(partial(self._intake.commit, batch))
+        report.tally = Tally.of(report.answers)
         self._observe(report)
 
     async def _settle(
@@ -206,20 +206,20 @@ class Loop:
                 del calls[contact_id]
 
     def _outbox(self, report: BatchReport) -> Outbox:
-        replies: list[tuple[int, OutgoingReply]] = []
+        # Each at its place in the batch: conflicts were settled later.
+        replies: list[OutgoingReply | None] = [None] * report.records
         for position, letter, rejection in report.refused:
             if rejection is not None:
                 key = None if rejection.contact_id is None else rejection.contact_id.encode()
-                replies.append((position, OutgoingReply(letter.record, key, encode(rejection))))
+                replies[position] = OutgoingReply(letter.record, key, encode(rejection))
         for answer in report.answers:
             incoming = answer.incoming
             if answer.decision is None and self._takeover.was_published(incoming.record):
                 report.not_repeated += 1
             else:
-                reply = OutgoingReply(incoming.record, incoming.event.contact_id.encode(), answer.value)
-                replies.append((incoming.position, reply))
-        replies.sort(key=lambda reply: reply[0])  # conflicts were settled later than their place in the batch
-        return Outbox([reply for _, reply in replies], [refused.letter for refused in report.refused])
+                key = incoming.event.contact_id.encode()
+                replies[incoming.position] = OutgoingReply(incoming.record, key, answer.value)
+        return Outbox([reply for reply in replies if reply is not None], [refused.letter for refused in report.refused])
 
     async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
         """Take a step, waiting out the outage of a dependency for as long as it lasts."""
@@ -232,5 +232,5 @@ class Loop:
         raise AssertionError("unreachable: the retries have no end")
 
 
-def _requested(events: Sequence[Incoming]) -> set[str]:
-    return {each.event.call_id for each in events if isinstance(each.event, CallRequested)}
+def _requested(events: Sequence[Incoming]) -> list[str]:
+    return [event.call_id for each in events if (event := each.event).type == "call-requested"]

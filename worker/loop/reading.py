@@ -57,7 +57,8 @@ def read(batch: Sequence[SourceRecord], call_requested: str) -> Reading:
         except ValidationError as error:
             refused.append(_refuse(position, record, error, call_requested))
         else:
-            outcomes += isinstance(event, CallOutcome)
+            # Not isinstance: pydantic's models answer it in Python, in 0.5 µs, where the answer is no.
+            outcomes += event.type == "call-outcome"
             by_contact.setdefault(event.contact_id, []).append(Incoming(position, record, event))
     return Reading(by_contact, refused, len(batch) - len(refused) - outcomes, outcomes)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from schemas.events import CallOutcome, CallRequested
+from schemas.events import CallRequested
 from worker.loop.encoding import reply_to
 from worker.loop.reading import Incoming
 from worker.selection.decision import Assignment, Rejection, decide
@@ -45,7 +45,7 @@ class Settler:
         changed = False
         for incoming in events:
             event = incoming.event
-            if isinstance(event, CallOutcome):
+            if event.type == "call-outcome":
                 end = CallEnd(event.outcome, event.next_number, microseconds(event.occurred_at))
                 changed |= history.record_outcome(event.project_id, event.call_id, end)
             elif (known := snapshot.replies.get(event.call_id) or decided.get(event.call_id)) is not None:

@@ -19,10 +19,8 @@ def draw(below: int, selection_key: bytes, *ids: str) -> int:
     The bias of scaling 64 bits down to `below` values is under `below` / 2**64, far less than anyone can see.
     """
     digest = _keyed(selection_key).copy()
-    encoded = [each.encode("utf-8", "surrogatepass") for each in ids]
-    digest.update(
-        b"".join([b"%d:%b" % (len(each), each) for each in encoded])
-    )  # ("ab", "c") and ("a", "bc") draw apart
+    told_apart = "".join([f"{len(each)}:{each}" for each in ids])  # ("ab", "c") and ("a", "bc") draw apart
+    digest.update(told_apart.encode("utf-8", "surrogatepass"))
     return int.from_bytes(digest.digest(), "big") * below >> _DRAW_BITS
 
 

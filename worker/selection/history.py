@@ -86,6 +86,8 @@ class ContactHistory(msgspec.Struct, array_like=True, forbid_unknown_fields=True
             del self.projects[next(iter(self.projects))]
         if number is not None:
             self._record_use(number, at_us)
+        if not self.waiting:
+            return
         self._prune_waiting(at_us)
         for waiting in [w for w in self.waiting if (w.project_id, w.call_id) == (project_id, call_id)]:
             self.waiting.remove(waiting)
@@ -127,6 +129,8 @@ class ContactHistory(msgspec.Struct, array_like=True, forbid_unknown_fields=True
         return True
 
     def _prune_waiting(self, now_us: int) -> bool:
+        if not self.waiting:
+            return False
         kept = [w for w in self.waiting if w.end.occurred_at_us + WAITING_US >= now_us]
         pruned = len(kept) < len(self.waiting)
         self.waiting = kept

@@ -5,9 +5,10 @@ in `RULES`, its function below, and its name in `schemas.events.Rule`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
+
+import msgspec
 
 from schemas.events import CallRequested, PassReason, Rule
 from schemas.settings import ProjectSettings
@@ -20,8 +21,7 @@ Trail = list[tuple[Rule, PassReason]]
 """Each rule that was passed over, or step of one, in order, and why."""
 
 
-@dataclass(slots=True, eq=False)
-class Case:
+class Case(msgspec.Struct, eq=False):
     """One call to be decided, and the trail that its decision leaves."""
 
     request: CallRequested
@@ -30,7 +30,7 @@ class Case:
     history: ContactHistory
     routing: Routing
     selection_key: bytes
-    trail: Trail = field(default_factory=list)
+    trail: Trail = []  # of each case its own: msgspec copies it
 
     def pass_over(self, rule: Rule, reason: PassReason) -> str | None:
         """Note that the rule, or a step of it, does not choose; gives the choice that it makes then: none."""

@@ -9,19 +9,20 @@ Both little-endian. Of one time the smaller number goes first, so that the same 
 
 import sys
 from array import array
-from bisect import bisect
 from collections.abc import Iterator, Mapping
+from struct import Struct
 from typing import Final
 
 NONE: Final = b""
 
-_USE_BYTES: Final = 16
+_USE: Final = Struct("<qq")
+_TIME: Final = Struct("<q")
 
 
 def pack(at_us: Mapping[str, int]) -> bytes:
     """Pack uses: E.164 numbers, each with the time of its last use."""
     uses = sorted((at, int(number)) for number, at in at_us.items())
-    return _bytes(array("q", [field for at, number in uses for field in (number, at)]))
+    return b"".join([_USE.pack(number, at) for at, number in uses])
 
 
 def unpack(uses: bytes) -> dict[str, int]:
@@ -31,49 +32,35 @@ def unpack(uses: bytes) -> dict[str, int]:
 
 def count(uses: bytes) -> int:
     """How many numbers there are."""
-    return len(uses) // _USE_BYTES
+    return len(uses) // _USE.size
 
 
 def numbers(uses: bytes) -> "array[int]":
     """Give the numbers by their digits, the one used longest ago first."""
-    return _fields(uses)[::2]
+    fields = array("q", uses)
+    if sys.byteorder == "big":
+        fields.byteswap()
+    return fields[::2]
 
 
 def oldest_first(uses: bytes) -> Iterator[tuple[int, int]]:
     """Give the digits of each number and the time of its last use."""
-    fields = _fields(uses)
-    return zip(fields[::2], fields[1::2], strict=True)
+    return _USE.iter_unpack(uses)
 
 
 def with_use(uses: bytes, number: str, at_us: int) -> bytes:
     """Add a use. Of two uses of a number the later one counts, whichever is heard of first."""
-    fields, digits = _fields(uses), int(number)
-    known = fields[::2]
-    if digits in known:
-        place = 2 * known.index(digits)
-        at_us = max(at_us, fields[place + 1])
-        del fields[place : place + 2]
-    if fields and at_us <= fields[-1]:  # not the newest, as it nearly always is
-        place = 2 * bisect(list(zip(fields[1::2], fields[::2], strict=True)), (at_us, digits))
-        fields[place:place] = array("q", (digits, at_us))
-    else:
-        fields.extend((digits, at_us))
-    return _bytes(fields)
+    if uses and at_us <= _TIME.unpack_from(uses, len(uses) - _TIME.size)[0]:
+        known = unpack(uses)
+        return pack(known | {number: max(at_us, known.get(number, at_us))})
+    # It is the newest, as it nearly always is: in half the time, and the same for however many numbers.
+    use = _USE.pack(int(number), at_us)
+    place = uses.find(digits := use[: -_TIME.size])
+    while place > 0 and place % _USE.size:  # found where it is not a number but some bytes of two
+        place = uses.find(digits, place + 1)
+    return uses + use if place < 0 else uses[:place] + uses[place + _USE.size :] + use
 
 
 def without_oldest(uses: bytes) -> bytes:
     """Forget the number that was used longest ago."""
-    return uses[_USE_BYTES:]
-
-
-def _fields(uses: bytes) -> "array[int]":
-    fields = array("q", uses)
-    if sys.byteorder == "big":
-        fields.byteswap()
-    return fields
-
-
-def _bytes(fields: "array[int]") -> bytes:
-    if sys.byteorder == "big":
-        fields.byteswap()
-    return fields.tobytes()
+    return uses[_USE.size :]

@@ -10,10 +10,10 @@ before a decision is made without them.
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
+
+import msgspec
 
 from worker.selection.history import ContactHistory
 from worker.state.buckets import (
@@ -23,7 +23,6 @@ from worker.state.buckets import (
     home_of,
     mark_key,
     owner_of,
-    reply_key,
     reply_prefix,
 )
 from worker.state.codec import DamagedStateError, NewerFormatError, StateError, decode, encode, head
@@ -65,8 +64,7 @@ class StateLostError(Exception):
         self.indexes = frozenset(indexes)
 
 
-@dataclass(slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct):
     """A contact as it was read. `version` 0 is one never heard of; `replies` are by call id, those that exist.
 
     With a `fault` there is no history to be had: what is `stored` is damaged, or of a newer format.
@@ -79,8 +77,7 @@ class Snapshot:
     stored: bytes = b""
 
 
-@dataclass(slots=True)
-class Change:
+class Change(msgspec.Struct):
     """What a contact is to become. `version` is the one that was read; `replies`, by call id, are newly decided.
 
     `replies_age_ms` is how old the replies are: of so much less is the time that they are kept. `replaces`, if given,
@@ -248,7 +245,8 @@ class RedisContactStore:
             values += _guard_arguments(guard, marks.get(index))
         for change in changes:
             keys.append(contact_key(bucket, change.contact_id))
-            keys += [reply_key(bucket, change.contact_id, call_id) for call_id in change.replies]
+            prefix = reply_prefix(bucket, change.contact_id)
+            keys += [prefix + call_id for call_id in change.replies]
             read = head(change.version) if change.replaces is None else change.replaces
             value = encode(change.history, change.version + 1)
             values += (read, value, change.replies_age_ms, len(change.replies), *change.replies.values())
@@ -287,7 +285,8 @@ def _read_command(bucket: int, guards: Iterable[int], part: Sequence[tuple[str, 
     keys = [mark_key(bucket, index) for index in guards]
     for contact_id, call_ids in part:
         keys.append(contact_key(bucket, contact_id))
-        keys += [reply_key(bucket, contact_id, call_id) for call_id in call_ids]
+        prefix = reply_prefix(bucket, contact_id)
+        keys += [prefix + call_id for call_id in call_ids]
     return ("MGET", *keys)
 
 
@@ -296,8 +295,7 @@ def _snapshots(part: Sequence[tuple[str, Collection[str]]], stored: Iterator[byt
     snapshots = {}
     for contact_id, call_ids in part:
         value = next(stored)
-        replies = zip(call_ids, islice(stored, len(call_ids)), strict=True)
-        found = {call_id: reply for call_id, reply in replies if reply is not None}
+        found = {call_id: reply for call_id in call_ids if (reply := next(stored)) is not None}
         try:
             history, version = decode(value)
         except StateError as fault:

@@ -35,7 +35,7 @@ class Source(NamedTuple):
 
 def source_of(request: SourceRecord) -> bytes:
     """The value of the header that names the request a reply answers."""
-    return b"%b:%d:%d" % (request.topic.encode(), request.offset, request.timestamp)
+    return f"{request.topic}:{request.offset}:{request.timestamp}".encode()
 
 
 def read_source(reply: SourceRecord) -> Source | None:

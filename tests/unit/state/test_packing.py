@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Connection
-from redis.asyncio.connection import Encoder
 
 from worker.state import packing  # noqa: F401 - what is tested takes effect by its import
 
@@ -19,7 +18,6 @@ arguments = st.tuples(st.sampled_from(["MGET", b"EVALSHA"])).flatmap(
 @given(st.lists(arguments, max_size=4))
 def test_commands_of_a_pipeline_are_packed_as_redis_py_packs_each(commands: list[tuple[Any, ...]]) -> None:
     connection = Connection()
-    assert isinstance(connection.encoder, Encoder)
     packed = b"".join(connection.pack_commands(commands))
     assert packed == b"".join(part for command in commands for part in connection.pack_command(*command))
 
