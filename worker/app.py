@@ -4,7 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 from uuid import uuid4
@@ -31,8 +31,10 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from worker.config import Config
 from worker.health import PortInUseError, Pulse, serving
+from worker.loop.delivery import Delivery
 from worker.loop.limit import DeadLetterLimit
 from worker.loop.loop import Loop
+from worker.loop.patience import Patience
 from worker.loop.rebuild import Rebuild
 from worker.loop.report import BatchReport
 from worker.loop.takeover import TakeOver
@@ -52,6 +54,9 @@ GRACE_S: Final = 7.0
 CLOSING_S: Final = 2.0
 """How long leaving the group and closing the connections may take then. Both together: under the 10 s after which
 orchestrators kill."""
+
+COMMIT_EVERY: Final = timedelta(milliseconds=100)
+"""How seldom offsets are committed while batches keep coming."""
 
 YOUNG_OBJECTS: Final = 100_000
 """New objects after which the garbage collector looks at them: some batches' worth, of which hardly any is in a cycle.
@@ -130,6 +135,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             metrics.observe(report)
             log_batch(report)
 
+        patiently = Patience(_is_outage, pulse.beat)
         takeover = TakeOver(
             topics=topics,
             intake=intake,
@@ -152,17 +158,23 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         loop = Loop(
             intake=intake,
             takeover=takeover,
-            publisher=publisher,
+            delivery=Delivery(
+                publisher=publisher,
+                offsets=intake,
+                patiently=patiently,
+                spawn=asyncio.create_task,
+                now=_now,
+                commit_every=COMMIT_EVERY,
+                observe=observe,
+            ),
             contacts=contacts,
             routing=settings.routing,
             call_requested=topics.call_requested,
             selection_key=config.selection_key.get_secret_value().encode(),
             now=_now,
-            is_outage=_is_outage,
+            patiently=patiently,
             limit=limit,
             over_limit=LimitLog(config.dead_letter_limit_percent, config.dead_letter_window_records),
-            observe=observe,
-            alive=pulse.beat,
         )
         try:
             async with serving(

@@ -60,7 +60,8 @@ async def handed_out(intake: Intake, count: int) -> list[SourceRecord]:
         while len(records) < count:
             take_over(intake)
             if batch := await intake.fetch():
-                await intake.commit(batch)
+                intake.done(batch)
+                await intake.commit()
                 records += batch
     return records
 

@@ -1,16 +1,17 @@
-"""A replica's intake: a member of the group that hands out one batch at a time, in the order of the real lanes."""
+"""A replica's intake: a member of the group that hands out batches, in the order of the real lanes."""
 
 from collections.abc import Sequence
 from random import Random
 from typing import Final
 
 from tests.simulation.kafka import INPUTS, PARTITIONS, Kafka
-from tests.simulation.points import Point, effect
+from tests.simulation.points import OutageError, Point, effect
 from worker.stream.lane import Lane
-from worker.stream.records import Assignment, SourceRecord
+from worker.stream.records import Assignment, SourceRecord, ends_of
 
 _MAX_BATCH: Final = 4
 _MAX_FETCH: Final = 3
+_UNCOMMITTED_SHARE: Final = 0.1
 
 
 class SimIntake:
@@ -21,7 +22,11 @@ class SimIntake:
 
     def __init__(self, name: str, kafka: Kafka, chance: Random) -> None:
         self.name = name
-        self.in_hand: list[SourceRecord] = []
+        self.in_hand: list[list[SourceRecord]] = []
+        self.handed_out = 0
+        """Batches so far."""
+        self.offsets: dict[tuple[str, int], int] = {}
+        """Done, and to be committed."""
         self.answers = True
         """Whether the group hears from this member."""
         self.fetches_unaware = 0
@@ -40,6 +45,12 @@ class SimIntake:
     def holds_up(self) -> bool:
         return bool(self.in_hand) or not self.answers
 
+    def revoked(self) -> None:
+        """Commit what is done, unless the brokers do not answer just then."""
+        offsets, self.offsets = self.offsets, {}
+        if self._chance.random() > _UNCOMMITTED_SHARE:
+            self._commit(offsets)
+
     def assigned(self, generation: int, indexes: Sequence[int]) -> None:
         self._generation = generation
         self.assignment, self.is_served = Assignment(frozenset(indexes), PARTITIONS), False
@@ -54,7 +65,8 @@ class SimIntake:
     def start_over(self) -> None:
         assert self.assignment is not None, "who has nothing loses nothing"
         for topic, index in self._positions:
-            back = [record.offset for record in self.in_hand if (record.topic, record.partition) == (topic, index)]
+            in_hand = [record for batch in self.in_hand for record in batch]
+            back = [record.offset for record in in_hand if (record.topic, record.partition) == (topic, index)]
             first = back[0] if back else self._lanes[index].first_offset(topic)
             if first is not None:
                 self._positions[topic, index] = first
@@ -66,17 +78,30 @@ class SimIntake:
         await Point("fetch")
         if not self._may_fetch():
             return []
-        self.in_hand = self._take()
-        return list(self.in_hand)
+        if batch := self._take():
+            self.in_hand.append(batch)
+            self.handed_out += 1
+        return list(batch)
 
     def give_back(self, batch: Sequence[SourceRecord]) -> None:
         raise AssertionError(f"no limit is set on dead letters, and {len(batch)} records were given back")
 
-    async def commit(self, batch: Sequence[SourceRecord]) -> None:
-        offsets = {(record.topic, record.partition): record.offset + 1 for record in batch}
+    @property
+    def uncommitted(self) -> bool:
+        return bool(self.offsets)
+
+    def done(self, batch: Sequence[SourceRecord]) -> None:
+        assert list(batch) == self.in_hand.pop(0), "batches are done in the order in which they were handed out"
+        self.offsets |= ends_of(batch)
+
+    async def commit(self) -> None:
+        offsets, self.offsets = self.offsets, {}
         words = ", ".join(f"{topic}/{index} to {offset}" for (topic, index), offset in offsets.items())
-        await effect(f"commit {words}", lambda: self._commit(offsets))
-        self.in_hand = []
+        try:
+            await effect(f"commit {words}", lambda: self._commit(offsets))
+        except OutageError:
+            self.offsets = offsets | self.offsets
+            raise
 
     def _commit(self, offsets: dict[tuple[str, int], int]) -> None:
         group = self._kafka.group
@@ -90,7 +115,8 @@ class SimIntake:
         if self.fetches_unaware:
             self.fetches_unaware -= 1
             return self.is_served
-        group.join(self)
+        if not self.in_hand:  # who learns that it was expelled gives up its partitions first, as at any rebalance
+            group.join(self)
         return False
 
     def _take(self) -> list[SourceRecord]:

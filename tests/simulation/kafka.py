@@ -47,6 +47,9 @@ class Member(Protocol):
     def holds_up(self) -> bool:
         """Whether a rebalance must wait: for a batch in hand, or for one who does not answer."""
 
+    def revoked(self) -> None:
+        """Give up what it was assigned, having committed what is done."""
+
     def assigned(self, generation: int, indexes: Sequence[int]) -> None:
         """Take note of a new assignment."""
 
@@ -126,6 +129,8 @@ class Group:
         """End the rebalance if nobody holds it up. Who gets which partitions differs from one to the next."""
         if not self.is_rebalancing or not self._members or any(m.holds_up for m in self._members.values()):
             return False
+        for member in self._members.values():
+            member.revoked()
         self.is_rebalancing = False
         self.generation += 1
         members = list(self._members.values())

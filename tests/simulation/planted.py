@@ -12,7 +12,7 @@ from tests.simulation.replica import Parts, Servers, sound
 from worker.state.marks import NOTHING, Guard, Mark
 from worker.state.store import Change
 from worker.stream.call_logs import Standing
-from worker.stream.records import Outbox, SourceRecord
+from worker.stream.records import Outbox, SourceRecord, ends_of
 from worker.stream.replies import PublishedOffsets
 
 
@@ -22,8 +22,8 @@ class _CommitsFirst(SimPublisher):
         self._intake = intake
 
     async def publish(self, outbox: Outbox) -> Mapping[int, int]:
-        if self._intake.in_hand:
-            await self._intake.commit(self._intake.in_hand)
+        self._intake.offsets |= ends_of(self._intake.in_hand[0])
+        await self._intake.commit()
         return await super().publish(outbox)
 
 
@@ -42,31 +42,31 @@ class _WritesLater(SimContacts):
         self._marks: Mapping[int, Mark | bytes] = {}
 
     async def write(self, changes: Sequence[Change], marks: Mapping[int, Mark | bytes]) -> set[str]:
-        self._kept = [*changes]
-        self._marks = marks
+        self._kept += changes
+        self._marks = {**self._marks, **marks}
         return set()
 
     async def write_kept(self) -> None:
         """Write it at last."""
-        await super().write(self._kept, self._marks)
-        self._kept = []
+        kept, self._kept = self._kept, []
+        await super().write(kept, self._marks)
 
 
-class _WritesAtCommit(SimIntake):
-    def __init__(self, name: str, servers: Servers, chance: Random, contacts: _WritesLater) -> None:
-        super().__init__(name, servers.kafka, chance)
+class _PublishesFirst(SimPublisher):
+    def __init__(self, name: str, servers: Servers, contacts: _WritesLater) -> None:
+        super().__init__(name, servers.kafka)
         self._contacts = contacts
 
-    async def commit(self, batch: Sequence[SourceRecord]) -> None:
+    async def publish(self, outbox: Outbox) -> Mapping[int, int]:
+        ends = await super().publish(outbox)
         await self._contacts.write_kept()
-        await super().commit(batch)
+        return ends
 
 
 def publishes_before_writing(name: str, servers: Servers, chance: Random) -> Parts:
     """The replies are published, then the state is written, then the offsets are committed."""
     contacts = _WritesLater(servers)
-    intake = _WritesAtCommit(name, servers, chance, contacts)
-    return sound(name, servers, chance)._replace(intake=intake, contacts=contacts)
+    return sound(name, servers, chance)._replace(publisher=_PublishesFirst(name, servers, contacts), contacts=contacts)
 
 
 class _IgnoresVersions(SimContacts):
@@ -148,8 +148,9 @@ def drops_what_does_not_fit(name: str, servers: Servers, chance: Random) -> Part
 
 
 class _CommitsRequestsOnly(SimIntake):
-    async def commit(self, batch: Sequence[SourceRecord]) -> None:
-        await super().commit([record for record in batch if record.topic == REQUESTS])
+    def done(self, batch: Sequence[SourceRecord]) -> None:
+        super().done(batch)
+        self.offsets = {(topic, index): end for (topic, index), end in self.offsets.items() if topic == REQUESTS}
 
 
 def never_commits_outcomes(name: str, servers: Servers, chance: Random) -> Parts:

@@ -95,14 +95,16 @@ class Scheduler:
 
     @property
     def _runnable(self) -> list[Replica]:
-        return [replica for replica in self._replicas.values() if replica.can_run]
+        return [replica for replica in self._replicas.values() if replica.strands]
 
     def _go_on(self, replica: Replica) -> None:
         place = len(self.steps)
+        replica.current = self._chance.choice(replica.strands)
         self._note(replica, replica.at.words)
-        had = replica.intake.in_hand
+        had = replica.intake.handed_out
         replica.go_on()
-        if (got := replica.intake.in_hand) is not had and got:
+        if replica.intake.handed_out > had:
+            got = replica.intake.in_hand[-1]
             self.steps[place] += f", gets {', '.join(f'{r.topic}/{r.partition}:{r.offset}' for r in got)}"
         if replica.batches_since_told_to_stop > 1:
             self.overstayed.append(replica.name)
@@ -122,8 +124,9 @@ class Scheduler:
     # Faults
 
     def _outage(self) -> None:
-        if can_fail := [replica for replica in self._runnable if replica.at.can_fail]:
-            replica = self._chance.choice(can_fail)
+        if can_fail := [(r, strand) for r in self._runnable for strand in r.strands if strand.at.can_fail]:
+            replica, strand = self._chance.choice(can_fail)
+            replica.current = strand
             words, on_its_way = replica.at.words, replica.at.on_its_way
             is_late = on_its_way is not None and self._chance.random() < _LATE_SHARE
             self._note(replica, f"OUTAGE {words}{', the request is still on its way' if is_late else ''}")

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from tests.unit.loop.test_loop import World, request
+from tests.unit.loop.test_loop import World, request, turn
 from tests.unit.loop.test_reading import REQUEST, Record, record
 from worker.metrics import Gauges, Metrics
 
@@ -15,9 +15,9 @@ async def test_replies_are_counted_by_rule_and_reason_and_repeats_apart() -> Non
     unknown = record({**REQUEST, "project_id": "autumn", "call_id": "u"})
     world = World([[request("a"), unknown, Record(b"rubbish"), request("a", offset=1)], [request("a", offset=0)]])
     metrics = Metrics()
-    await world.loop().turn()
+    await turn(world.loop())
     world.out_already = {0}
-    await world.loop().turn()  # another replica, which finds it decided and out
+    await turn(world.loop())  # another replica, which finds it decided and out
     for report in world.reports:
         metrics.observe(report)
     registry = metrics.registry

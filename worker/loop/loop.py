@@ -2,32 +2,32 @@
 
 For each micro-batch, in this order: read state, decide, write state with the decisions, publish, wait for every
 acknowledgement, commit. A crash between any two steps loses nothing: the records come again, their decisions are
-found, and the same bytes go out. Before the first batch of an assignment, and whenever Redis turns out to have lost
-something, the partitions are taken over.
+found, and the same bytes go out. While a batch is published the next one is read, decided and written: see
+`worker.loop.delivery`. Before the first batch of an assignment, and whenever Redis turns out to have lost something,
+the partitions are taken over.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-import stamina
 import structlog
 
+from worker.loop.delivery import Delivery
 from worker.loop.encoding import encode
 from worker.loop.limit import RETRY_S, DeadLetterLimit
+from worker.loop.patience import Patience
 from worker.loop.reading import Incoming, Reading, Refused, read, refuse_newer
-from worker.loop.report import BatchReport, Tally
+from worker.loop.report import BatchReport
 from worker.loop.settling import Settler
 from worker.loop.takeover import TakeOver
 from worker.selection.routing import Routing
 from worker.state.marks import Mark
 from worker.state.store import Change, NewerFormatError, Snapshot, StateLostError
 from worker.stream.records import Outbox, OutgoingReply, SourceRecord
-
-T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -38,21 +38,11 @@ class Intake(Protocol):
     async def fetch(self) -> list[SourceRecord]:
         """The next batch, in the order of handling; empty if there is none for now."""
 
-    async def commit(self, batch: Sequence[SourceRecord]) -> None:
-        """Commit the batch in hand."""
-
     def start_over(self) -> None:
-        """Take back the batch in hand, as if the group had just given the partitions."""
+        """Take back what is in hand, as if the group had just given the partitions."""
 
     def give_back(self, batch: Sequence[SourceRecord]) -> None:
-        """Take the batch in hand back unhandled; it is handed out again."""
-
-
-class Publisher(Protocol):
-    """What the loop writes to Kafka."""
-
-    async def publish(self, outbox: Outbox) -> Mapping[int, int]:
-        """Publish all of the outbox and wait for the acknowledgements; give where the logs of replies end now."""
+        """Take the batch that was handed out last back unhandled; it is handed out again."""
 
 
 class Contacts(Protocol):
@@ -66,56 +56,54 @@ class Contacts(Protocol):
 
 
 class Loop:
-    """Joins the intake, the contacts, the settings and the publisher."""
+    """Joins the intake, the contacts, the settings and the delivery."""
 
     def __init__(  # noqa: PLR0913 - the joints of the worker, passed in by the composition root
         self,
         *,
         intake: Intake,
         takeover: TakeOver,
-        publisher: Publisher,
+        delivery: Delivery,
         contacts: Contacts,
         routing: Callable[[], Routing],
         call_requested: str,
         selection_key: bytes,
         now: Callable[[], datetime],
-        is_outage: Callable[[Exception], bool],
+        patiently: Patience,
         limit: DeadLetterLimit,
         over_limit: Callable[[Sequence[Refused]], None],
-        observe: Callable[[BatchReport], None],
-        alive: Callable[[], None],
     ) -> None:
         """Take the parts.
 
-        `is_outage` tells errors that a dependency's return will mend: these are waited out. `limit` is asked before
-        anything is made of a batch; `over_limit` is given the dead letters of one that it does not admit, each time it
-        is judged. `observe` is given what each batch came to, `alive` is called whenever the loop goes round or tries
-        again.
+        `limit` is asked before anything is made of a batch; `over_limit` is given the dead letters of one that it does
+        not admit, each time it is judged.
         """
         self._intake = intake
         self._takeover = takeover
-        self._publisher = publisher
+        self._delivery = delivery
         self._contacts = contacts
         self._routing = routing
         self._call_requested = call_requested
         self._selection_key = selection_key
         self._now = now
-        self._is_outage = is_outage
+        self._patiently = patiently
         self._limit = limit
         self._over_limit = over_limit
-        self._observe = observe
-        self._alive = alive
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Handle batches until told to stop; the batch in hand is finished first."""
-        while not stop.is_set():
-            await self.turn()
-            if self._limit.is_exceeded:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), RETRY_S)
+        """Handle batches until told to stop; what is in hand is finished first, and committed."""
+        try:
+            while not stop.is_set():
+                await self.turn()
+                if self._limit.is_exceeded:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(stop.wait(), RETRY_S)
+            await self.finish()
+        finally:
+            self._delivery.cancel()
 
     async def turn(self) -> None:
-        """Handle one batch, if there is one. Returns with all of its work published and committed.
+        """Handle one batch, if there is one. Returns with its work handed over to the delivery.
 
         If Redis turns out to have lost something, nothing is decided: all is put back, and taken over anew. A batch of
         too many dead letters is given back, with nothing done: what is in hand would hold up a rebalance, and with it
@@ -129,9 +117,16 @@ class Loop:
                 await self._handle(batch)
             else:
                 self._limit.nothing_waits()
+                await self._delivery.idle()
         except StateLostError as error:
             log.warning("started_over", reason=str(error))
+            # Committed too: of outcomes nothing but their offsets says at a take-over that they were handled.
+            await self.finish()
             self._intake.start_over()
+
+    async def finish(self) -> None:
+        """Return with all that was handled published and committed."""
+        await self._delivery.finish()
 
     async def _handle(self, batch: Sequence[SourceRecord]) -> None:
         routing = self._routing()  # once a batch: a change of the settings is in force between batches
@@ -144,15 +139,7 @@ class Loop:
             return
         report.requests, report.outcomes, report.refused = reading.requests, reading.outcomes, reading.refused
         await self._settle(batch, reading, routing, report)
-        outbox = self._outbox(report)
-        if outbox:
-            with report.stage("publish"):
-                ends = await self._patiently(partial(self._publisher.publish, outbox))
-            self._takeover.progress.published(ends)
-        with report.stage("commit"):
-            await self._patiently(partial(self._intake.commit, batch))
-        report.tally = Tally.of(report.answers)
-        self._observe(report)
+        await self._delivery.hand_over(batch, self._outbox(report), report, self._takeover.progress)
 
     async def _settle(
         self, batch: Sequence[SourceRecord], reading: Reading, routing: Routing, report: BatchReport
@@ -220,16 +207,6 @@ class Loop:
                 key = incoming.event.contact_id.encode()
                 replies[incoming.position] = OutgoingReply(incoming.record, key, answer.value)
         return Outbox([reply for reply in replies if reply is not None], [refused.letter for refused in report.refused])
-
-    async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Take a step, waiting out the outage of a dependency for as long as it lasts."""
-        async for attempt in stamina.retry_context(
-            on=self._is_outage, attempts=None, timeout=None, wait_initial=0.1, wait_max=5.0, wait_jitter=1.0
-        ):
-            with attempt:
-                self._alive()
-                return await step()
-        raise AssertionError("unreachable: the retries have no end")
 
 
 def _requested(events: Sequence[Incoming]) -> list[str]:

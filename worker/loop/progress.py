@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from worker.state.marks import Mark
-from worker.stream.records import SourceRecord
+from worker.stream.records import SourceRecord, ends_of
 from worker.stream.topics import CallTopics
 
 
@@ -17,7 +17,7 @@ class Progress:
 
     def advance(self, batch: Iterable[SourceRecord]) -> dict[int, Mark]:
         """The marks of the batch's partition indexes once it is handled."""
-        ends = {(record.topic, record.partition): record.offset + 1 for record in batch}
+        ends = ends_of(batch)
         for (topic, index), end in ends.items():
             mark = self._marks[index]
             if topic == self._topics.call_requested:

@@ -1,13 +1,13 @@
 """The consumer's side: both input topics, fetched, put in order, and committed after all else is done.
 
-Records are handed out as batches, one in hand at a time. A rebalance waits for the batch in hand, so that a
-partition is given up only with its work committed, and what was fetched but not handed out is forgotten: the
-next owner, which may be this replica again, reads it anew from the committed offsets.
+Records are handed out as batches, which are in hand until they are done. A rebalance waits for what is in hand and
+commits it, so that a partition is given up only with its work committed, and what was fetched but not handed out is
+forgotten: the next owner, which may be this replica again, reads it anew from the committed offsets.
 """
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -19,7 +19,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from worker.stream.connection import KafkaConnection
 from worker.stream.lane import Lane
-from worker.stream.records import Assignment, SourceRecord
+from worker.stream.records import Assignment, SourceRecord, ends_of
 from worker.stream.topics import CallTopics
 from worker.stream.unpacking import UnreadableBatch
 
@@ -61,7 +61,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._lanes: dict[int, Lane] = {}
         self._assignment: Assignment | None = None
         self._is_served = False
-        self._in_hand: Sequence[SourceRecord] = ()
+        self._in_hand: deque[Sequence[SourceRecord]] = deque()
+        """Batches that were handed out and are not done, in the order in which they were."""
+        self._done: dict[TopicPartition, int] = {}
+        """Offsets to be committed."""
+        self._commit_lock = asyncio.Lock()
         self._unreadable: dict[TopicPartition, tuple[float, int]] = {}
         """Partitions that are left alone for now, and the offset of the damaged batch."""
         self._nothing_in_hand = asyncio.Event()
@@ -92,7 +96,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._consumer.subscribe(self._inputs, listener=self)
 
     async def stop(self) -> None:
-        """Leave the group. What is in hand stays uncommitted."""
+        """Leave the group. What is in hand or done and not committed stays so."""
         self._nothing_in_hand.set()
         if self._asking is not None:
             self._asking.cancel()
@@ -118,13 +122,14 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             self._is_served = True
 
     def start_over(self) -> None:
-        """Take back the batch in hand and all that was fetched, as if the group had just given the partitions."""
+        """Take back what is in hand and all that was fetched, as if the group had just given the partitions."""
         assignment = self._assignment
         unreadable, self._unreadable = self._unreadable, {}
         for tp in self._consumer.assignment():
             lane = self._lanes.get(tp.partition)
-            back = [record.offset for record in self._in_hand if (record.topic, record.partition) == tp]
-            first = back[0] if back else lane.first_offset(tp.topic) if lane else None
+            back = (r.offset for batch in self._in_hand for r in batch if (r.topic, r.partition) == tp)
+            first = next(back, None)
+            first = first if first is not None else lane.first_offset(tp.topic) if lane else None
             if first is None and tp in unreadable:
                 _, first = unreadable[tp]
             if first is not None:
@@ -134,6 +139,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         if assignment is not None:
             self._lanes = {index: Lane(self._inputs) for index in assignment.indexes}
             self._assignment = Assignment(*assignment)
+        self._in_hand.clear()
         self._let_go()
 
     @property
@@ -166,41 +172,64 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             await self._wait()
             batch = self._take()
         if batch:
-            self._in_hand = batch
+            self._in_hand.append(batch)
             self._nothing_in_hand.clear()
         return batch
 
-    async def commit(self, batch: Iterable[SourceRecord]) -> None:
-        """Commit the batch in hand, all of it: its last record of each partition is the last handled."""
-        offsets = {TopicPartition(r.topic, r.partition): r.offset + 1 for r in batch}
-        try:
-            await self._consumer.commit(offsets)
-        except (CommitFailedError, IllegalStateError):
-            # The group gave the partitions away while the batch was in hand. All of it is stored and published;
-            # the next owner reads it again, finds the decisions, and knows from the log that they are out.
-            log.warning("commit_superseded", partitions=_indexes(offsets))
+    @property
+    def uncommitted(self) -> bool:
+        """Whether anything is done and not committed."""
+        return bool(self._done)
+
+    def done(self, batch: Sequence[SourceRecord]) -> None:
+        """Take the batch that was handed out first for done: its last record of each partition is the last handled."""
+        self._done |= {TopicPartition(topic, index): end for (topic, index), end in ends_of(batch).items()}
+        self._in_hand.popleft()
         self._let_go()
 
+    async def commit(self) -> None:
+        """Commit all that is done. Raises aiokafka's `KafkaError`; then it is still to be committed."""
+        async with self._commit_lock:  # so that an earlier offset does not arrive after a later one
+            offsets, self._done = self._done, {}
+            if not offsets:
+                return
+            try:
+                await self._consumer.commit(offsets)
+            except (CommitFailedError, IllegalStateError):
+                # The group gave the partitions away meanwhile. All of it is stored and published; the next owner
+                # reads it again, finds the decisions, and knows from the log that they are out.
+                log.warning("commit_superseded", partitions=_indexes(offsets))
+            except BaseException:
+                self._done = offsets | self._done
+                raise
+
     def _let_go(self) -> None:
-        self._in_hand = ()
-        self._nothing_in_hand.set()
+        if not self._in_hand:
+            self._nothing_in_hand.set()
 
     def give_back(self, batch: Sequence[SourceRecord]) -> None:
-        """Take the batch in hand back unhandled: a later fetch hands it out again, or the next owner's does."""
+        """Take the batch that was handed out last back unhandled: it is handed out again, here or by the next owner."""
         by_partition: defaultdict[int, list[SourceRecord]] = defaultdict(list)
         for record in batch:
             by_partition[record.partition].append(record)
         for index, records in by_partition.items():
             if lane := self._lanes.get(index):
                 lane.put_back(records)
+        self._in_hand.pop()
         self._let_go()
 
-    # The group, called by aiokafka's coordinator. It swallows what these raise: they must not do I/O.
+    # The group, called by aiokafka's coordinator, which swallows what these raise.
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        """Give up every partition, once the batch in hand is committed."""
+        """Give up every partition, once what is in hand is done, and committed if the brokers let it be."""
         self._assigned.clear()
         await self._nothing_in_hand.wait()
+        try:
+            await self.commit()
+        except KafkaError as error:
+            # Like a commit that is superseded: it costs the next owner to find all of it decided.
+            log.warning("not_committed", partitions=_indexes(self._done), reason=str(error) or type(error).__name__)
+            self._done = {}
         self._assignment, self._is_served = None, False
         self._waits_exceeded = self.waits_exceeded
         # Replaced, not emptied: who still waits for an answer about the old lanes sees that they are not the lanes.

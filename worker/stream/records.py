@@ -1,6 +1,6 @@
 """What passes between the loop and Kafka."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -23,6 +23,11 @@ class SourceRecord(Protocol):
     def value(self) -> bytes | None: ...  # noqa: D102
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]: ...  # noqa: D102
+
+
+def ends_of(batch: Iterable[SourceRecord]) -> dict[tuple[str, int], int]:
+    """The offsets that follow a batch, by topic and partition index: the last record of each is the last handled."""
+    return {(record.topic, record.partition): record.offset + 1 for record in batch}
 
 
 class Assignment(NamedTuple):

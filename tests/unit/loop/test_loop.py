@@ -3,14 +3,16 @@
 import asyncio
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from schemas.settings import NumberSettings, ProjectSettings
 from tests.unit.loop.test_reading import REQUEST, Record
+from worker.loop.delivery import Delivery
 from worker.loop.limit import NO_LIMIT_PERCENT, DeadLetterLimit
 from worker.loop.loop import Loop
+from worker.loop.patience import Patience
 from worker.loop.reading import Refused
 from worker.loop.recovery import Recollection
 from worker.loop.report import BatchReport
@@ -40,6 +42,7 @@ class World:
         self.steps: list[str] = []
         self.failing: list[str] = []
         self.published: list[bytes] = []
+        self.uncommitted: list[SourceRecord] = []
         self.committed: list[SourceRecord] = []
         self.stored: dict[str, tuple[ContactHistory, int, dict[str, bytes]]] = {}
         self.first: list[Change] = []
@@ -101,9 +104,14 @@ class World:
     def guard(self, guards: Mapping[int, Mapping[int, Guard]]) -> None:
         self.guards = guards
 
-    async def commit(self, batch: Sequence[SourceRecord]) -> None:
-        self._step("commit")
-        self.committed += batch
+    def done(self, batch: Sequence[SourceRecord]) -> None:
+        self.uncommitted += batch
+
+    async def commit(self) -> None:
+        if self.uncommitted:
+            self._step("commit")
+            self.committed += self.uncommitted
+            self.uncommitted.clear()
 
     def give_back(self, batch: Sequence[SourceRecord]) -> None:
         self.steps.append("give back")
@@ -163,21 +171,34 @@ class World:
         )
 
     def loop(self) -> Loop:
+        patiently = Patience(lambda error: isinstance(error, OutageError), lambda: None)
         return Loop(
             intake=self,
             takeover=self.takeover(),
-            publisher=self,
+            delivery=Delivery(
+                publisher=self,
+                offsets=self,  # type: ignore[arg-type] # whether anything is uncommitted is a list here
+                patiently=patiently,
+                spawn=asyncio.create_task,
+                now=lambda: NOW,
+                commit_every=timedelta(seconds=1),
+                observe=self.reports.append,
+            ),
             contacts=self,
             routing=self.routing,
             call_requested="call-requested",
             selection_key=b"",
             now=lambda: NOW,
-            is_outage=lambda error: isinstance(error, OutageError),
+            patiently=patiently,
             limit=self.limit,
             over_limit=self.over_limit.append,
-            observe=self.reports.append,
-            alive=lambda: None,
         )
+
+
+async def turn(loop: Loop) -> None:
+    """A turn of the loop, with its batch published and committed."""
+    await loop.turn()
+    await loop.finish()
 
 
 def request(call_id: str, contact_id: str = "contact-1", offset: int = 0) -> Record:
@@ -190,7 +211,7 @@ def calls(values: Sequence[bytes]) -> list[str]:
 
 async def test_a_batch_is_stored_before_it_is_published_and_published_before_it_is_committed() -> None:
     world = World([[request("a")]])
-    await world.loop().turn()
+    await turn(world.loop())
     assert world.steps == ["look at the logs", "fetch", "read", "write", "publish", "commit"]
     assert calls(world.published) == ["a"]
     assert len(world.committed) == 1
@@ -198,16 +219,16 @@ async def test_a_batch_is_stored_before_it_is_published_and_published_before_it_
 
 async def test_nothing_is_done_when_nothing_came() -> None:
     world = World([])
-    await world.loop().turn()
+    await turn(world.loop())
     assert world.steps == ["look at the logs", "fetch"]
 
 
 async def test_of_a_batch_that_changes_nothing_the_marks_are_written_and_the_offsets_committed() -> None:
     world = World([[request("a", offset=0)], [request("a", offset=0)]])
-    await world.loop().turn()
+    await turn(world.loop())
     world.steps.clear()
     world.out_already = {0}
-    await world.loop().turn()  # another replica
+    await turn(world.loop())  # another replica
     assert world.steps == ["look at the logs", "fetch", "read", "write", "commit"]
     assert world.marks[-1] == {0: Mark(1, 0, 0)}
     assert len(world.published) == 1
@@ -217,9 +238,9 @@ async def test_of_a_batch_that_changes_nothing_the_marks_are_written_and_the_off
 async def test_a_redelivered_request_that_was_not_published_is_published_with_the_same_bytes() -> None:
     world = World([[request("a")], [request("a")]])
     loop = world.loop()
-    await loop.turn()
+    await turn(loop)
     world.version = 2
-    await loop.turn()
+    await turn(loop)
     first, second = world.published
     assert first == second
 
@@ -228,7 +249,7 @@ async def test_a_call_that_was_not_decided_is_answered_whatever_the_log_says_of_
     # A topic that was made anew, or offsets that were reset: the log's end tells of other records.
     world = World([[request("a", offset=0)]])
     world.out_already = {0}
-    await world.loop().turn()
+    await turn(world.loop())
     assert calls(world.published) == ["a"]
 
 
@@ -236,7 +257,7 @@ async def test_a_call_that_was_not_decided_is_answered_whatever_the_log_says_of_
 async def test_a_step_that_an_outage_stops_is_taken_again(step: str) -> None:
     world = World([[request("a")]])
     world.failing = [step]
-    await world.loop().turn()
+    await turn(world.loop())
     assert world.steps.count(step) == 2
     assert calls(world.published) == ["a"]
     assert len(world.committed) == 1
@@ -253,7 +274,7 @@ async def test_what_no_outage_explains_ends_the_loop_before_the_commit() -> None
 async def test_who_was_second_at_a_contact_gives_the_first_ones_reply() -> None:
     world = World([[request("a")]])
     world.first = [Change("contact-1", 0, ContactHistory(), {"a": b'{"call_id": "a", "first": true}'})]
-    await world.loop().turn()
+    await turn(world.loop())
     assert world.published == [b'{"call_id": "a", "first": true}']
     assert world.reports[0].conflicts == 1
 
@@ -262,7 +283,7 @@ async def test_a_conflict_at_one_contact_keeps_the_order_of_the_replies() -> Non
     batch = [request("a", "contact-1"), request("b", "contact-2"), request("c", "contact-1"), request("d", "contact-3")]
     world = World([batch])
     world.first = [Change("contact-1", 0, ContactHistory(), {})]
-    await world.loop().turn()
+    await turn(world.loop())
     assert calls(world.published) == ["a", "b", "c", "d"]
     assert world.steps == ["look at the logs", "fetch", "read", "write", "read", "write", "publish", "commit"]
 
@@ -271,23 +292,23 @@ async def test_the_settings_are_the_same_for_all_of_a_batch_conflicts_included()
     world = World([[request("a"), request("b", "contact-2")], [request("c")]])
     world.first = [Change("contact-1", 0, ContactHistory(), {})]
     loop = world.loop()
-    await loop.turn()
+    await turn(loop)
     assert world.routings == 1
     world.version = 2
-    await loop.turn()
+    await turn(loop)
     assert [json.loads(value)["settings_version"] for value in world.published] == [1, 1, 2]
 
 
 async def test_a_bad_record_is_answered_in_its_place() -> None:
     bad = Record(json.dumps({"type": "call-requested", "call_id": "bad"}).encode())
     world = World([[request("a"), bad, request("b")]])
-    await world.loop().turn()
+    await turn(world.loop())
     assert calls(world.published) == ["a", "bad", "b"]
     assert len(world.committed) == 3
 
 
-async def test_the_loop_stops_after_the_batch_in_hand() -> None:
-    world = World([[request("a")], [request("b")]])
+async def test_the_loop_stops_after_what_is_in_hand() -> None:
+    world = World([[request("a")], [request("b")], [request("c")]])
     stop = asyncio.Event()
     loop = world.loop()
     original = world.publish
@@ -298,7 +319,56 @@ async def test_the_loop_stops_after_the_batch_in_hand() -> None:
 
     world.publish = publish_and_stop  # type: ignore[method-assign]
     await loop.run(stop)
+    assert calls(world.published) == ["a", "b"]  # the second was being settled when the first was published
+    assert len(world.committed) == 2
+
+
+async def test_the_next_batch_is_settled_while_one_is_published_and_goes_out_after_it() -> None:
+    world = World([[request("a")], [request("b")]])
+    loop, acknowledged, original = world.loop(), asyncio.Event(), world.publish
+
+    async def publish(outbox: Outbox) -> Mapping[int, int]:
+        ends = await original(outbox)
+        await acknowledged.wait()
+        return ends
+
+    world.publish = publish  # type: ignore[method-assign]
+    await loop.turn()
+    await asyncio.sleep(0)  # it begins to be published
+    second = asyncio.create_task(loop.turn())
+    while world.steps.count("write") < 2:
+        await asyncio.sleep(0)
     assert calls(world.published) == ["a"]
+    assert not second.done()
+    acknowledged.set()
+    await second
+    await loop.finish()
+    assert calls(world.published) == ["a", "b"]
+
+
+async def test_what_ends_a_publication_ends_the_loop_though_nothing_more_comes() -> None:
+    world = World([[request("a")]])
+
+    async def publish(outbox: Outbox) -> Mapping[int, int]:
+        raise ZeroDivisionError(outbox)
+
+    world.publish = publish  # type: ignore[method-assign]
+    loop = world.loop()
+    await loop.turn()
+    await asyncio.sleep(0)
+    with pytest.raises(ZeroDivisionError):
+        await loop.turn()
+    assert world.committed == []
+
+
+async def test_what_is_done_is_committed_once_nothing_more_comes() -> None:
+    world = World([[request("a")]])
+    loop = world.loop()
+    await loop.turn()
+    await asyncio.sleep(0)
+    assert world.committed == []
+    await loop.turn()
+    await asyncio.sleep(0)
     assert len(world.committed) == 1
 
 
@@ -308,7 +378,7 @@ async def test_a_mark_says_how_far_requests_and_outcomes_were_handled_and_which_
     world = World([[request("a", offset=4)], [end], [request("b", offset=5), request("c", offset=6)]])
     loop = world.loop()
     for _ in range(3):
-        await loop.turn()
+        await turn(loop)
     assert world.marks == [{0: Mark(5, 0, 0)}, {0: Mark(5, 7, 1)}, {0: Mark(7, 7, 1)}]
 
 
@@ -317,11 +387,11 @@ async def test_a_loss_that_shows_before_a_batch_is_written_lets_nothing_out_and_
     world = World([[request("a")]])
     world.losing = [step]
     loop = world.loop()
-    await loop.turn()
+    await turn(loop)
     assert world.steps[-2:] == [step, "start over"]
     assert (world.published, world.committed, world.reports) == ([], [], [])
     world.batches = [[request("a")]]
-    await loop.turn()
+    await turn(loop)
     assert world.steps[-6:] == ["look at the logs", "fetch", "read", "write", "publish", "commit"]
 
 
@@ -336,7 +406,7 @@ async def test_what_was_written_by_another_and_is_gone_when_it_is_read_is_a_loss
         return await original(calls)
 
     world.read = read  # type: ignore[method-assign]
-    await world.loop().turn()
+    await turn(world.loop())
     assert world.steps[-3:] == ["write", "read", "start over"]
     assert world.published == []
 
@@ -354,7 +424,7 @@ async def test_who_has_state_of_a_newer_format_is_left_alone_and_answered_and_no
         return await original(outbox)
 
     world.publish = publish  # type: ignore[method-assign]
-    await world.loop().turn()
+    await turn(world.loop())
 
     assert calls(world.published) == ["a", "b"]
     rejection = json.loads(world.published[0])
@@ -371,7 +441,7 @@ async def test_nothing_is_done_of_a_batch_that_passes_the_limit_on_dead_letters(
     world.limit = DeadLetterLimit(50, 2)
     loop = world.loop()
     for _ in range(2):
-        await loop.turn()
+        await turn(loop)
     assert world.steps == ["look at the logs", "fetch", "give back", "fetch", "give back"]
     assert [[each.position for each in refused] for refused in world.over_limit] == [[1, 2], [1, 2]]
     assert world.limit.is_exceeded
@@ -382,11 +452,11 @@ async def test_a_paused_loop_goes_on_when_the_batch_is_no_longer_its_own() -> No
     world = World([[Record(b"rubbish")]])
     world.limit = DeadLetterLimit(0, 1)
     loop = world.loop()
-    await loop.turn()
+    await turn(loop)
     world.batches = [[], [request("a")]]
-    await loop.turn()
+    await turn(loop)
     assert not world.limit.is_exceeded
-    await loop.turn()
+    await turn(loop)
     assert calls(world.published) == ["a"]
 
 
