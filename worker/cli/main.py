@@ -4,6 +4,9 @@ The module of each is imported when it is called: `run` needs nothing of what th
 25 ms of CPU and 2 MB.
 """
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Final
 
@@ -27,8 +30,19 @@ class Commands(click.Group):
         name = COMMANDS.get(cmd_name)
         if name is None:
             return None
-        command: click.Command = getattr(import_module(f"worker.cli.{name}"), name)
+        with _no_collection():
+            command: click.Command = getattr(import_module(f"worker.cli.{name}"), name)
         return command
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No search for garbage while modules are imported: they leave hardly any, and it takes 60 of 420 ms of CPU."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
