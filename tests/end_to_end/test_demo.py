@@ -184,6 +184,21 @@ def test_without_the_extra_the_mend_is_told(events: Path, package: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_without_the_extra_the_mend_is_told_on_a_terminal(events: Path) -> None:
+    hidden = "import sys; sys.modules['rich'] = None; from worker.cli import main; main()"
+    command = (sys.executable, "-c", hidden, "demo", "--events", str(events))
+    here, terminal = os.openpty()
+    try:
+        done = subprocess.run(
+            command, stdout=terminal, stderr=subprocess.PIPE, encoding="utf-8", timeout=END_S, check=False
+        )
+    finally:
+        os.close(terminal)
+        os.close(here)
+    assert done.returncode == 1
+    assert done.stderr.endswith('rich, which is not installed; install it with: pip install "outbound-numbers[demo]"\n')
+
+
 @contextmanager
 def answering(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
     """A demo that has given three replies, and handles of the processes that it started."""

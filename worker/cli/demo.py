@@ -9,10 +9,9 @@ from worker.cli.failing import run_to_end
 from worker.cli.settings import WRONG_FILE, load_or_exit
 from worker.cli.stopping import stop_event
 from worker.demo.events_file import EventsFileError, FileEvent, load_events
-from worker.demo.extra import DemoError
+from worker.demo.extra import DemoError, missing
 from worker.demo.showing import Json, Lines, Show
 from worker.demo.stage import Act, dialing, perform, replaying
-from worker.demo.table import LiveTable
 from worker.settings.file import SettingsFile
 
 SAMPLE = Path(__file__).parents[1] / "demo" / "settings.yaml"
@@ -59,7 +58,13 @@ async def _perform(settings: SettingsFile, act: Act, show: Show) -> bool:
 def _show(*, as_json: bool) -> Show:
     if as_json:
         return Json()
-    return LiveTable() if sys.stdout.isatty() else Lines()
+    if not sys.stdout.isatty():
+        return Lines()
+    try:
+        from worker.demo.table import LiveTable  # noqa: PLC0415 - the extra may be missing
+    except ImportError:
+        raise click.ClickException(str(missing("rich"))) from None
+    return LiveTable()
 
 
 def _check_projects(settings: SettingsFile) -> None:

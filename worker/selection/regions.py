@@ -6,7 +6,7 @@ digits go: by the first three in North America, by the country elsewhere.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
@@ -24,7 +24,7 @@ from phonenumbers import (
     region_code_for_number,
 )
 
-from worker.selection.geodata import COUNTRY_NAMES, DESCRIPTIONS
+from worker.selection.geodata import DESCRIPTIONS, country_names
 
 
 class Location(NamedTuple):
@@ -147,7 +147,7 @@ def _elsewhere(calling_code: str, subscriber: str, main_country: str) -> Locatio
         # An Argentine mobile is of the area whose code follows the 9.
         subscriber = subscriber.removeprefix(token) or subscriber
         phone = _phone_number(calling_code, subscriber)
-    prefix, description = _described(calling_code + subscriber)
+    prefix, description = DESCRIPTIONS.longest(calling_code + subscriber) or (None, None)
     area_digits = _area_digits(phone, country)
     if area_digits:
         prefix = calling_code + subscriber[:area_digits]
@@ -172,18 +172,9 @@ def _area_digits(phone: PhoneNumber, country: str) -> int:
 
 def _place(country: str, name: str | None) -> str | None:
     # A name of the country itself, in whatever language, would be no closer than the country.
-    if name is None or name in COUNTRY_NAMES.get(country, frozenset()):
+    if name is None or name in country_names(country):
         return None
     return f"{country}:{name}"
-
-
-def _described(digits: str) -> tuple[str | None, str | None]:
-    """Give the longest prefix of the digits that the geocoding data describe in English, and what they say."""
-    for end in range(min(DESCRIPTIONS.longest_prefix, len(digits)), 1, -1):
-        description = DESCRIPTIONS.get(digits[:end])
-        if description is not None:
-            return digits[:end], description
-    return None, None
 
 
 def _region(calling_code: str, description: str) -> str:
@@ -194,20 +185,19 @@ def _region(calling_code: str, description: str) -> str:
     return _MISSPELT.get(state, state)
 
 
-def _descriptions(calling_code: str) -> Iterator[tuple[str, str]]:
-    return (described for described in DESCRIPTIONS.items() if described[0].startswith(calling_code))
-
-
 @cache
 def _states_by_abbreviation(calling_code: str) -> Mapping[str, str]:
     """Learn what the abbreviations stand for: within 1201, New Jersey, lies 1201332, Jersey City, NJ."""
     separator = _STATE_SEPARATORS.get(calling_code, ", ")
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for prefix, description in _descriptions(calling_code):
+    prefix_around, name_around = "none yet", ""  # the last, and so shortest, that names no city with its state
+    for prefix, description in DESCRIPTIONS.within(calling_code):
         _, found, abbreviation = description.rpartition(separator)
-        around = (DESCRIPTIONS.get(prefix[:end]) for end in range(2, len(prefix)))
-        if found and (name := next((name for name in around if name and separator not in name), None)):
-            votes[abbreviation][name] += 1
+        if prefix.startswith(prefix_around):
+            if found:
+                votes[abbreviation][name_around] += 1
+        elif not found:
+            prefix_around, name_around = prefix, description
     return {abbreviation: names.most_common(1)[0][0] for abbreviation, names in votes.items()}
 
 
@@ -221,7 +211,7 @@ def _north_american_states() -> Mapping[str, str]:
     known = set(_states_by_abbreviation(_NORTH_AMERICA).values())
     whole: dict[str, str] = {}
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for prefix, description in _descriptions(_NORTH_AMERICA):
+    for prefix, description in DESCRIPTIONS.within(_NORTH_AMERICA):
         area_code, exchange = prefix[1:4], prefix[4:]
         state = _region(_NORTH_AMERICA, description)
         if not exchange:
