@@ -45,6 +45,12 @@ def is_running(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+def proportional_mb(pid: int) -> float:
+    """The memory of a process, each page that it shares divided by who share it."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1_024
+
+
 async def ended(*processes: int) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while any(map(is_running, processes)):
@@ -66,16 +72,18 @@ async def health(supervisor: Worker, path: str) -> tuple[int, dict[str, Any]]:
     return status, json.loads(body)
 
 
-async def both_hold_partitions(supervisor: Worker) -> None:
+def assignments(supervisor: Worker, since: str = "") -> list[tuple[str, int]]:
+    """Which process was given how many partitions, in turn."""
+    return [
+        (line["process"], len(line["partitions"]))
+        for line in supervisor.log_lines()
+        if line["event"] == "partitions_assigned" and line["timestamp"] > since
+    ]
+
+
+async def both_hold_partitions(supervisor: Worker, since: str = "") -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while True:
-            latest = {
-                line["process"]: len(line["partitions"])
-                for line in supervisor.log_lines()
-                if line["event"] == "partitions_assigned"
-            }
-            if latest == {"0": 6, "1": 6}:
-                return
+        while dict(assignments(supervisor, since)) != {"0": 6, "1": 6}:
             await asyncio.sleep(0.05)
 
 
@@ -136,6 +144,16 @@ async def test_a_process_that_is_killed_is_started_again_and_calls_go_on(centre:
     assert await pair.stop() == 0
 
 
+async def test_the_others_go_on_until_the_group_gives_them_what_a_killed_one_held(centre: Centre, pair: Worker) -> None:
+    await both_hold_partitions(pair)
+    os.kill(pids(pair)["1"], signal.SIGKILL)
+    [death] = await pair.logged("process_ended")
+    await both_hold_partitions(pair, since=death["timestamp"])
+    held = [count for process, count in assignments(pair, since=death["timestamp"]) if process == "0"]
+    assert held == [12, 6], "one that joined too early stopped the others"
+    await call_many(centre, "after")
+
+
 async def test_a_front_that_is_killed_is_started_again_and_disturbs_no_worker(pair: Worker) -> None:
     before = pids(pair)
     os.kill(before["front"], signal.SIGKILL)
@@ -163,6 +181,24 @@ async def test_a_process_that_hangs_is_named_and_its_metrics_are_left_out(pair: 
     assert ("outbound_settings_version", "0") not in counted
     assert ("outbound_settings_version", "1") in counted
     await pair.ready()
+
+
+async def test_four_processes_take_less_memory_than_four_workers(
+    kafka_bootstrap: str, redis_url: str, tmp_path: Path
+) -> None:
+    taken_mb = {}
+    for processes in (1, 4):
+        centre = Centre(kafka_bootstrap, redis_url, tmp_path, OUTBOUND_PROCESSES=str(processes))
+        try:
+            await centre.open(SETTINGS)
+            [worker] = centre.workers
+            await call_many(centre, "remembered", calls=2_000)
+            own = pids(worker).values() if processes > 1 else ()
+            taken_mb[processes] = sum(map(proportional_mb, (worker.process.pid, *own)))
+        finally:
+            await centre.close()
+    print(f"one worker: {taken_mb[1]:.0f} MB; four, with supervisor and front: {taken_mb[4]:.0f} MB")  # noqa: T201
+    assert taken_mb[4] < 4 * taken_mb[1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Final
 
 import click
 import structlog
@@ -16,6 +17,9 @@ from worker.config import Config
 from worker.health import Place, PortInUseError
 from worker.processes.running import Stopping, supervise
 from worker.processes.supervisor import End
+
+_MARGIN_S: Final = 0.5
+"""For the brokers to notice, after the session timeout, that a process was killed."""
 
 logger = structlog.get_logger(__name__)
 
@@ -37,7 +41,13 @@ def run(config: Config) -> None:
 
 def _supervise(config: Config) -> End:
     try:
-        return supervise(config.processes, config.http_host, config.http_port, partial(_work, config))
+        return supervise(
+            config.processes,
+            config.http_host,
+            config.http_port,
+            partial(_work, config),
+            absence_s=config.session_timeout_ms / 1_000 + _MARGIN_S,
+        )
     except PortInUseError as error:
         raise click.ClickException(str(error)) from error
 

@@ -29,7 +29,7 @@ class Restarts:
         self._born_s = now_s
         self._is_alive = True
 
-    def end(self, now_s: float, *, served: bool) -> float:
+    def end(self, now_s: float, *, served: bool, at_least_s: float = 0.0) -> float:
         """Note that it ended; give how many seconds to wait before it is started again.
 
         `served` is whether it had found all that it needs, and begun to serve.
@@ -37,7 +37,7 @@ class Restarts:
         self._is_alive = False
         self._is_stillborn = not served
         self._short_lives = 0 if now_s - self._born_s >= HEALTHY_S else self._short_lives + 1
-        return float(min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** max(0, self._short_lives - 1)))
+        return max(at_least_s, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** max(0, self._short_lives - 1)))
 
     @property
     def is_of_no_use(self) -> bool:

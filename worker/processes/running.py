@@ -25,9 +25,10 @@ Work = Callable[[Stopping, Place], End]
 """A worker's whole life, in its process: until when, and where it serves its own health and metrics."""
 
 
-def supervise(workers: int, host: str, port: int, work: Work) -> End:
+def supervise(workers: int, host: str, port: int, work: Work, absence_s: float) -> End:
     """Run so many workers until told to stop, with the health and metrics of all at one address.
 
+    `absence_s`: how long after its end a worker that was killed is started again at the earliest.
     Raises `PortInUseError`.
     """
     board, of_workers, of_front = Board(workers), Lifeline(), Lifeline()
@@ -39,7 +40,7 @@ def supervise(workers: int, host: str, port: int, work: Work) -> End:
         for number, listeners in enumerate(private)
     ]
     processes.append(Process("front", partial(_serve, public, addresses, board, of_front), of_front, public))
-    return Supervisor(processes, board).run()
+    return Supervisor(processes, board, absence_s).run()
 
 
 def _work(work: Work, board: Board, number: int, lifeline: Lifeline, listeners: Sequence[socket.socket]) -> int:

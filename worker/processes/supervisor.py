@@ -58,8 +58,13 @@ class Process:
 class Supervisor:
     """Runs processes until told to stop. Make it before any thread or event loop."""
 
-    def __init__(self, processes: Iterable[Process], board: Board) -> None:
+    def __init__(self, processes: Iterable[Process], board: Board, absence_s: float) -> None:
+        """`absence_s` is when the group notices at the latest that a worker was killed.
+
+        A member that joins before makes the group wait for the dead one with all work at rest; so it may not.
+        """
         self._processes = list(processes)
+        self._absence_s = absence_s
         self._workers = [process for process in self._processes if process.worker is not None]
         self._fronts = [process for process in self._processes if process.worker is None]
         self._board = board
@@ -152,7 +157,8 @@ class Supervisor:
         """Plan the next life of a process that ended without being told to."""
         now_s = time.monotonic()
         card = self._take_down(process)
-        wait_s = process.restarts.end(now_s, served=card.stage is Stage.STARTED)
+        absence_s = self._absence_s if code < 0 and card.stage is Stage.STARTED and process in self._workers else 0.0
+        wait_s = process.restarts.end(now_s, served=card.stage is Stage.STARTED, at_least_s=absence_s)
         process.due_s = now_s + wait_s
         if process in self._workers:
             self._latest = _end(process, code, card)

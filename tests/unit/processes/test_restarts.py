@@ -23,6 +23,15 @@ def test_a_long_life_makes_the_ones_before_forgotten() -> None:
     assert life(restarts, lasting_s=HEALTHY_S - 1) == FIRST_WAIT_S
 
 
+def test_a_wait_may_have_a_least_length() -> None:
+    restarts = Restarts()
+    restarts.begin(0)
+    assert restarts.end(1, served=True, at_least_s=1.5) == 1.5
+    life(restarts, lasting_s=1)
+    restarts.begin(0)
+    assert restarts.end(1, served=True, at_least_s=1.5) == 2
+
+
 def test_lives_are_counted() -> None:
     restarts = Restarts()
     assert restarts.lives == 0
