@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.end_to_end import campaigns
 from tests.end_to_end.centre import HELSINKI, PATIENCE_S, TAMPERE, Centre, Worker
 from tests.services.server import free_port
 
@@ -193,10 +194,14 @@ async def test_four_processes_take_less_memory_than_four_workers(
     for processes in (1, 4):
         centre = Centre(kafka_bootstrap, redis_url, tmp_path, OUTBOUND_PROCESSES=str(processes))
         try:
-            await centre.open(SETTINGS)
+            await centre.open(campaigns.SETTINGS)
             [worker] = centre.workers
             for portion in range(MEMORY_CALLS // 500):
-                await call_many(centre, f"remembered-{portion}", calls=500)
+                calls = [
+                    centre.call("second", f"remembered-{portion}-{n}", phone=campaigns.PHONES[n % 7])
+                    for n in range(500)
+                ]
+                await asyncio.gather(*calls)
             own = pids(worker).values() if processes > 1 else ()
             taken_mb[processes] = sum(map(proportional_mb, (worker.process.pid, *own)))
         finally:
