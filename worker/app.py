@@ -30,7 +30,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from worker.config import Config
-from worker.health import PortInUseError, Pulse, serving
+from worker.health import Place, PortInUseError, Pulse, at_address, serving
 from worker.loop.delivery import Delivery
 from worker.loop.limit import DeadLetterLimit
 from worker.loop.loop import Loop
@@ -114,9 +114,10 @@ async def contact_store(config: Config) -> AsyncIterator[RedisContactStore]:
         await store.close()
 
 
-async def run(config: Config, stop: asyncio.Event) -> None:
+async def run(config: Config, stop: asyncio.Event, place: Place | None = None) -> None:
     """Run the worker until `stop` is set; then finish the batch in hand, commit it and leave the group.
 
+    Health and metrics are served at `place`, or else at the address of the configuration.
     Raises what names the thing, the place and the mend if a part cannot be started, `UnfinishedError` if the
     batch in hand cannot be finished, and what ended the loop or the settings otherwise.
     """
@@ -178,8 +179,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         try:
             async with serving(
-                config.http_host,
-                config.http_port,
+                place or at_address(config.http_host, config.http_port),
                 pulse=pulse,
                 conditions={
                     "settings": lambda: settings.is_loaded,

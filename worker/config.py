@@ -84,6 +84,14 @@ class Config(BaseSettings):
         "Without it who knows the ids can tell the numbers.",
     )
 
+    processes: int = _in(
+        "processes",
+        1,
+        "Worker processes on this machine; more than one run under a supervisor.",
+        ge=1,
+        le=128,
+    )
+
     http_host: str = _in("http", "127.0.0.1", "Address of /livez, /readyz and /metrics.")
     http_port: Port = _in("http", 8080, "Port of the same.")
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from tests.services.server import free_port
 from worker import health
 from worker.config import Config
-from worker.health import PortInUseError, Pulse, serving
+from worker.health import PortInUseError, Pulse, at_address, at_sockets, listen, serving
 
 
 class Silent(Pulse):
@@ -40,8 +40,7 @@ async def status(
     port = free_port()
     async with (
         serving(
-            "127.0.0.1",
-            port,
+            at_address("127.0.0.1", port),
             pulse=pulse or Pulse(),
             conditions={"settings": lambda: loaded},
             dependencies={"redis": dependency},
@@ -79,9 +78,36 @@ async def test_an_address_in_use_is_named() -> None:
     port = free_port()
     with socket.create_server(("127.0.0.1", port)), pytest.raises(PortInUseError, match=f"{port}.*OUTBOUND_HTTP_PORT"):
         async with serving(
-            "127.0.0.1", port, pulse=Pulse(), conditions={}, dependencies={}, registry=CollectorRegistry()
+            at_address("127.0.0.1", port), pulse=Pulse(), conditions={}, dependencies={}, registry=CollectorRegistry()
         ):
             pass
+
+
+async def test_sockets_that_listen_already_are_served_and_outlive_it() -> None:
+    listeners = listen("127.0.0.1", 0)
+    port = listeners[0].getsockname()[1]
+    for _ in range(2):
+        async with (
+            serving(
+                at_sockets([listener.dup() for listener in listeners]),
+                pulse=Pulse(),
+                conditions={},
+                dependencies={},
+                registry=CollectorRegistry(),
+            ),
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{port}/livez") as response,
+        ):
+            assert response.status == 200
+    with pytest.raises(PortInUseError, match=f"{port}.*OUTBOUND_HTTP_PORT"):
+        listen("127.0.0.1", port)
+    for listener in listeners:
+        listener.close()
+
+
+def test_an_address_of_another_machine_is_named() -> None:
+    with pytest.raises(PortInUseError, match=r"cannot listen on 192\.0\.2\.1:8080"):
+        listen("192.0.2.1", 8080)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +128,9 @@ async def test_an_address_in_use_is_named() -> None:
 async def test_nothing_else_is_served_nor_what_serves_it(method: str, path: str, expected: int) -> None:
     port = free_port()
     async with (
-        serving("127.0.0.1", port, pulse=Pulse(), conditions={}, dependencies={}, registry=CollectorRegistry()),
+        serving(
+            at_address("127.0.0.1", port), pulse=Pulse(), conditions={}, dependencies={}, registry=CollectorRegistry()
+        ),
         aiohttp.ClientSession() as session,
         session.request(method, f"http://127.0.0.1:{port}{path}", data=b"x" if method == "POST" else None) as response,
     ):
@@ -112,7 +140,9 @@ async def test_nothing_else_is_served_nor_what_serves_it(method: str, path: str,
 
 async def test_an_endless_header_is_refused() -> None:
     port = free_port()
-    async with serving("127.0.0.1", port, pulse=Pulse(), conditions={}, dependencies={}, registry=CollectorRegistry()):
+    async with serving(
+        at_address("127.0.0.1", port), pulse=Pulse(), conditions={}, dependencies={}, registry=CollectorRegistry()
+    ):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000 + b"\r\n\r\n")
         assert (await reader.readline()).split()[1] == b"400"
