@@ -15,8 +15,8 @@ from tests.property.test_selection import Step, scripts, settings_records, unhur
 from tests.unit.loop.test_reading import OUTCOME, REQUEST
 from tests.unit.loop.test_recalling import ASSIGNED, REJECTED
 from worker.loop import memory
+from worker.loop.encoding import encode
 from worker.loop.memory import Assigned, Ended, Event, Rejected, of_dialer_event, of_reply
-from worker.loop.settling import encode
 from worker.selection.history import CallEnd, microseconds
 
 TIMES: Final = [

@@ -1,6 +1,5 @@
 """`rebuild`: state in Redis, built anew from number-assigned and call-outcome."""
 
-import gc
 import time
 from collections.abc import Collection
 from typing import Final
@@ -16,10 +15,6 @@ from worker.loop.rebuild import Rebuilt, RebuiltContact
 from worker.words import explain_history
 
 _SHOWN_EVERY_S: Final = 1.0
-
-_COLLECT_AFTER: Final = 100_000
-"""New objects between two looks for garbage in cycles, of which a rebuild makes next to none. With Python's 700, and
-all that was imported looked through again and again, a record costs 18 µs more."""
 
 
 class Progress:
@@ -55,8 +50,6 @@ def rebuild(
     if (contact_id is not None) + bool(partitions) + everything != 1:
         raise click.UsageError("say what to rebuild: --contact ID, --partition N, or --all")
     log.configure(config)
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
     if contact_id is not None:
         _tell_contact(run_to_end(_rebuild_contact(config, contact_id, dry_run=dry_run)), dry_run=dry_run)
     else:
