@@ -13,7 +13,7 @@ from tests.unit.loop.test_reading import Record
 from worker.loop.encoding import encode
 from worker.loop.recalling import memories, take_in
 from worker.selection.history import ContactHistory
-from worker.stream.call_logs import Recalled
+from worker.stream.recollection import Recalled, recalled
 
 
 def logged(engine: Engine, script: Sequence[Step]) -> list[Recalled]:
@@ -22,18 +22,18 @@ def logged(engine: Engine, script: Sequence[Step]) -> list[Recalled]:
     for step in script:
         if isinstance(step, CallRequested):
             reply = Record(encode(engine.request(step)), "number-assigned", timestamp=len(log))
-            log.append(Recalled(reply, is_reply=True, source=None))
+            log.append(recalled(reply, is_reply=True))
         elif isinstance(step, CallOutcome):
             engine.outcome(step)
             outcome = Record(step.model_dump_json().encode(), "call-outcome")
-            log.append(Recalled(outcome, is_reply=False, source=None))
+            log.append(recalled(outcome, is_reply=False))
         else:
             engine.change_settings(step)
     return log
 
 
 def taken_in(log: Sequence[Recalled], history: ContactHistory, contact_id: str, since: int = 0) -> dict[str, bytes]:
-    of_contact = [memory for memory in memories(log) if memory.contact_id == contact_id]
+    of_contact = memories(log).get(contact_id, [])
     return take_in(of_contact, history, {}, replies_since_ms=since)
 
 
@@ -93,5 +93,5 @@ def test_old_replies_are_not_kept(records: tuple[SettingsRecord, ...], script: l
     for contact_id in CONTACTS:
         replies = taken_in(log, ContactHistory(), contact_id, since)
         assert replies.items() <= taken_in(log, ContactHistory(), contact_id).items()
-        young = {recalled.record.value for recalled in log if recalled.is_reply and recalled.record.timestamp >= since}
+        young = {each.value for each in log if each.is_reply and each.timestamp >= since}
         assert set(replies.values()) <= young

@@ -8,8 +8,9 @@ from typing import Final
 from tests.simulation.kafka import INPUTS, OUTCOMES, REPLIES, REQUESTS, Kafka, LogRecord
 from tests.simulation.points import Point, effect
 from worker.state.marks import Mark
-from worker.stream.call_logs import Recalled, Standing
-from worker.stream.replies import TAIL_RECORDS, PublishedOffsets, note_published, read_source
+from worker.stream.call_logs import Standing
+from worker.stream.recollection import Recalled, recalled
+from worker.stream.replies import TAIL_RECORDS, PublishedOffsets, note_published
 
 _MAX_CHUNK: Final = 4
 
@@ -72,11 +73,6 @@ class SimRecollection:
 
 def _merged(logs: Sequence[Sequence[LogRecord]]) -> Iterator[Recalled]:
     """The first of the logs' next records, by time, again and again: no log's own order is changed."""
-    queues = [deque(map(_recalled, log)) for log in logs]
+    queues = [deque(recalled(record, is_reply=record.topic == REPLIES) for record in log) for log in logs]
     while queues := [queue for queue in queues if queue]:
         yield min(queues, key=lambda queue: queue[0].at_ms).popleft()
-
-
-def _recalled(record: LogRecord) -> Recalled:
-    is_reply = record.topic == REPLIES
-    return Recalled(record, is_reply, read_source(record) if is_reply else None)

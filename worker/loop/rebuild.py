@@ -6,7 +6,16 @@ from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
 from worker.loop.recalling import Memory
-from worker.loop.recovery import Logs, Lost, Recollection, Recovery, recall_all, recalled_change, remember
+from worker.loop.recovery import (
+    Logs,
+    Lost,
+    Recollection,
+    Recovery,
+    milliseconds,
+    recall_all,
+    recalled_change,
+    remember,
+)
 from worker.loop.takeover import GuardedContacts
 from worker.selection.history import ContactHistory
 from worker.state.marks import Mark
@@ -116,7 +125,8 @@ class Rebuild:
             await self._caught_up()  # so that all that made the state is in the logs
             of_contact, missing = await self._remember(contact_id)
             empty = Snapshot(ContactHistory(), stored.version, {}, stored.fault, stored.stored)
-            change = recalled_change(contact_id, of_contact, empty, self._now(), self._contacts.reply_retention_ms)
+            now_ms, kept_ms = milliseconds(self._now()), self._contacts.reply_retention_ms
+            change = recalled_change(contact_id, of_contact, empty, now_ms, kept_ms)
             if dry_run or not await self._contacts.write([change], {}):
                 return RebuiltContact(stored, change.history, len(of_contact), missing)
         raise RebuildRefusedError("the contact is being called all the time: try again later, or stop the workers")

@@ -11,7 +11,8 @@ from worker.selection.history import ContactHistory
 from worker.state.codec import head
 from worker.state.marks import NOTHING, Guard, Mark, Token, decode_mark
 from worker.state.store import Change, Place, Snapshot
-from worker.stream.call_logs import Recalled, Standing
+from worker.stream.call_logs import Standing
+from worker.stream.recollection import Recalled
 from worker.stream.replies import PublishedOffsets
 
 
@@ -194,10 +195,7 @@ class Recovery:
 
     async def _take_in(self, chunk: Sequence[Recalled]) -> None:
         marks = self._marks_after(chunk)
-        by_contact: dict[str, list[Memory]] = {}
-        for memory in memories(chunk):
-            if self._is_lost(memory):
-                by_contact.setdefault(memory.contact_id, []).append(memory)
+        by_contact = self._lost_of(memories(chunk))
         to_write: dict[int, Mark | bytes] = {**marks}
         to_write |= dict.fromkeys({index for index, _ in self._lost.wholly}, self._token_after(self._chunks + 1))
         while by_contact or to_write:
@@ -212,30 +210,36 @@ class Recovery:
     async def _changes(self, by_contact: Mapping[str, Sequence[Memory]]) -> list[Change]:
         """What to write; without what an earlier try has written though its answer was lost."""
         snapshots = await self._contacts.read({c: rejected_calls(of_contact) for c, of_contact in by_contact.items()})
+        now_ms, kept_ms = milliseconds(self._now()), self._contacts.reply_retention_ms
         changes = []
         for contact_id, of_contact in by_contact.items():
             snapshot = snapshots[contact_id]
             # What cannot be read is left to who meets it in its turn: the end of the logs would not be all of it.
             if snapshot.fault is None and self._tried.get(contact_id) != snapshot.version:
-                change = recalled_change(
-                    contact_id, of_contact, snapshot, self._now(), self._contacts.reply_retention_ms
-                )
+                change = recalled_change(contact_id, of_contact, snapshot, now_ms, kept_ms)
                 self._tried[contact_id] = change.version + 1
                 changes.append(change)
         return changes
 
-    def _is_lost(self, memory: Memory) -> bool:
-        """Whether the bucket of the contact no longer knows of it."""
-        record = memory.recalled.record
-        place = self._contacts.place_of(memory.contact_id, self._lost.partitions)
+    def _lost_of(self, by_contact: Mapping[str, list[Memory]]) -> dict[str, list[Memory]]:
+        """Of what is remembered, what the buckets of the contacts no longer know."""
+        lost: dict[str, list[Memory]] = {}
+        for contact_id, of_contact in by_contact.items():
+            place = self._contacts.place_of(contact_id, self._lost.partitions)
+            if place in self._lost.wholly:
+                lost[contact_id] = of_contact
+            elif of_end := [memory for memory in of_contact if self._is_lost(memory.recalled, place)]:
+                lost[contact_id] = of_end
+        return lost
+
+    def _is_lost(self, recalled: Recalled, place: Place) -> bool:
+        """Whether a bucket that lost its end at most no longer knows of it."""
         home, _ = place
-        if place in self._lost.wholly:
-            return True
         mark = self._lost.since.get(place)
-        if mark is not None and home == record.partition:
-            return _is_beyond(mark, memory)
+        if mark is not None and home == recalled.partition:
+            return _is_beyond(mark, recalled)
         # A contact that comes on another partition than its own is looked after by the one that it comes on.
-        return home != record.partition and record.partition in self._since
+        return home != recalled.partition and recalled.partition in self._since
 
     def _token_after(self, chunks: int) -> bytes:
         return b"%b %d" % (self._token, chunks)
@@ -243,16 +247,16 @@ class Recovery:
     def _marks_after(self, chunk: Iterable[Recalled]) -> dict[int, Mark]:
         """The marks of what lost its end, once the chunk is taken in."""
         marks: dict[int, Mark] = {}
-        for record, is_reply, source in chunk:
-            index = record.partition
+        for recalled in chunk if self._since else ():
+            index, behind = recalled.partition, recalled.offset + 1
             if index not in self._since:
                 continue
             mark = marks.get(index) or self._marks.get(index, NOTHING)
-            if not is_reply:
-                mark = mark._replace(outcomes=record.offset + 1)
+            if not recalled.is_reply:
+                mark = mark._replace(outcomes=behind)
             else:
-                answered = mark.requests if source is None else max(mark.requests, source.offset + 1)
-                mark = mark._replace(requests=answered, replies=record.offset + 1)
+                answered = mark.requests if recalled.request is None else max(mark.requests, recalled.request + 1)
+                mark = mark._replace(requests=answered, replies=behind)
             marks[index] = mark
         return marks
 
@@ -273,35 +277,42 @@ async def remember(
     try:
         while chunk := await recollection.chunk():
             progress(len(chunk))
-            for memory in memories(chunk):
-                if memory.contact_id in found:
-                    found[memory.contact_id].append(memory)
+            by_contact = memories(chunk)
+            for contact_id in found.keys() & by_contact.keys():
+                found[contact_id] += by_contact[contact_id]
     finally:
         await recollection.close()
     return found
 
 
+def milliseconds(now: datetime) -> int:
+    """Milliseconds since 1970, whole ones."""
+    return int(now.timestamp() * 1_000)
+
+
 def recalled_change(
-    contact_id: str, of_contact: Sequence[Memory], snapshot: Snapshot, now: datetime, reply_retention_ms: int
+    contact_id: str, of_contact: Sequence[Memory], snapshot: Snapshot, now_ms: int, reply_retention_ms: int
 ) -> Change:
     """What a contact is to become by its memories, over what is stored; over nothing, if that is damaged."""
-    now_ms = int(now.timestamp() * 1_000)
     history = ContactHistory() if snapshot.fault else snapshot.history
     replies = take_in(of_contact, history, snapshot.replies, replies_since_ms=now_ms - reply_retention_ms)
-    newest_ms = max((memory.recalled.record.timestamp for memory in of_contact if memory.recalled.is_reply), default=0)
     return Change(
         contact_id,
         # No earlier state had that many versions, so that who read one of them and slept through the loss cannot write.
         max(now_ms, snapshot.version),
         history,
         replies,
-        replies_age_ms=max(0, now_ms - newest_ms) if replies else 0,
+        replies_age_ms=max(0, now_ms - _newest_ms(of_contact)) if replies else 0,
         replaces=snapshot.stored if snapshot.fault else head(snapshot.version),
     )
 
 
-def _is_beyond(mark: Mark, memory: Memory) -> bool:
-    record, is_reply, source = memory.recalled
-    if not is_reply:
-        return record.offset >= mark.outcomes
-    return record.offset >= mark.replies if source is None else source.offset >= mark.requests
+def _newest_ms(of_contact: Iterable[Memory]) -> int:
+    """When the last of the replies was published."""
+    return max([memory.recalled.timestamp for memory in of_contact if memory.recalled.is_reply], default=0)
+
+
+def _is_beyond(mark: Mark, recalled: Recalled) -> bool:
+    if not recalled.is_reply:
+        return recalled.offset >= mark.outcomes
+    return recalled.offset >= mark.replies if recalled.request is None else recalled.request >= mark.requests

@@ -7,7 +7,17 @@ from typing import Protocol
 import structlog
 
 from worker.loop.progress import Progress
-from worker.loop.recovery import Logs, Lost, LostContacts, Recollection, Recovery, recall_all, recalled_change, remember
+from worker.loop.recovery import (
+    Logs,
+    Lost,
+    LostContacts,
+    Recollection,
+    Recovery,
+    milliseconds,
+    recall_all,
+    recalled_change,
+    remember,
+)
 from worker.state.marks import NOTHING, Guard, Mark, Token, decode_mark, is_held
 from worker.state.store import Place, Snapshot
 from worker.stream.call_logs import Standing
@@ -219,9 +229,9 @@ class TakeOver:
         assert self._assignment is not None  # noqa: S101 - for the type checker: records are handled when assigned
         _, recollection = await recall_all(self._logs, self._assignment.partitions)
         found = await remember(recollection, damaged, self._count)
-        now, kept_ms = self._now(), self._contacts.reply_retention_ms
+        now_ms, kept_ms = milliseconds(self._now()), self._contacts.reply_retention_ms
         changes = [
-            recalled_change(contact_id, of_contact, damaged[contact_id], now, kept_ms)
+            recalled_change(contact_id, of_contact, damaged[contact_id], now_ms, kept_ms)
             for contact_id, of_contact in found.items()
         ]
         await self._contacts.write(changes, {})

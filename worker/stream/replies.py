@@ -4,7 +4,6 @@ Every reply says which request record it answers. A request at or below the larg
 whose decision is stored, has been answered.
 """
 
-import re
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
@@ -22,7 +21,8 @@ PublishedOffsets = dict[tuple[str, int], int]
 TAIL_RECORDS: Final = 1_000
 """How far back to look: a replica that woke up late may have repeated older replies at the very end."""
 
-_SOURCE: Final = re.compile(rb"([^:]+):([0-9]{1,18}):(-?[0-9]{1,18})")
+_PARTS: Final = 3
+_MAX_DIGITS: Final = 18
 
 
 class Source(NamedTuple):
@@ -39,9 +39,22 @@ def source_of(request: SourceRecord) -> bytes:
 
 
 def read_source(reply: SourceRecord) -> Source | None:
-    """The request that a reply answers; `None` if it does not say."""
-    match = _SOURCE.fullmatch(dict(reply.headers).get(SOURCE) or b"")
-    return Source(match[1].decode("utf-8", "replace"), int(match[2]), int(match[3])) if match else None
+    """The request that a reply answers; `None` if it does not say. It is `topic:offset:timestamp`."""
+    said: bytes | None = None
+    for name, value in reply.headers:
+        if name == SOURCE:
+            said = value
+    parts = (said or b"").split(b":")
+    if len(parts) != _PARTS:
+        return None
+    topic, offset, timestamp = parts
+    if not topic or not _is_whole(offset) or not _is_whole(timestamp.removeprefix(b"-")):
+        return None
+    return Source(topic.decode("utf-8", "replace"), int(offset), int(timestamp))
+
+
+def _is_whole(digits: bytes) -> bool:
+    return digits.isdigit() and len(digits) <= _MAX_DIGITS
 
 
 async def published_offsets(

@@ -1,12 +1,13 @@
 """What single records of the logs say of a contact."""
 
 import json
+from collections.abc import Iterable
 from typing import Any, Final
 
 from tests.unit.loop.test_reading import Record
 from worker.loop.recalling import Memory, memories, rejected_calls, take_in
 from worker.selection.history import ContactHistory
-from worker.stream.call_logs import Recalled
+from worker.stream.recollection import Recalled, recalled
 
 ASSIGNED: Final[dict[str, Any]] = {
     "type": "number-assigned",
@@ -36,12 +37,16 @@ REJECTED: Final[dict[str, Any]] = {
 
 
 def reply(fields: dict[str, Any], **changed: Any) -> Recalled:
-    return Recalled(Record(json.dumps({**fields, **changed}).encode(), "number-assigned"), is_reply=True, source=None)
+    return recalled(Record(json.dumps({**fields, **changed}).encode(), "number-assigned"), is_reply=True)
+
+
+def of_contact(log: Iterable[Recalled]) -> list[Memory]:
+    return memories(log).get("contact-1", [])
 
 
 def recall(*log: Recalled) -> tuple[ContactHistory, dict[str, bytes]]:
     history = ContactHistory()
-    return history, take_in(memories(log), history, {}, replies_since_ms=0)
+    return history, take_in(of_contact(log), history, {}, replies_since_ms=0)
 
 
 def test_a_reply_says_which_attempt_it_was_whatever_came_before_it() -> None:
@@ -60,13 +65,13 @@ def test_a_call_that_is_a_new_one_after_its_decision_was_forgotten_has_its_last_
     again = reply(ASSIGNED, attempt=2)
     history, replies = recall(reply(ASSIGNED), again)
     assert history.attempts("spring") == 2
-    assert replies == {"call-1": again.record.value}
+    assert replies == {"call-1": again.value}
 
 
 def test_of_two_rejections_of_a_call_the_first_is_kept_and_neither_if_one_is_stored() -> None:
     log = [reply(REJECTED), reply(REJECTED, detail="another")]
-    assert recall(*log)[1] == {"call-1": log[0].record.value}
-    found: list[Memory] = memories(log)
+    assert recall(*log)[1] == {"call-1": log[0].value}
+    found = of_contact(log)
     assert rejected_calls(found) == {"call-1"}
     assert take_in(found, ContactHistory(), {"call-1": b"stored"}, replies_since_ms=0) == {}
 
@@ -76,12 +81,10 @@ def test_a_rejection_changes_no_history() -> None:
 
 
 def test_what_was_made_of_a_misfit_alone_is_no_decision() -> None:
-    assert memories([reply(REJECTED, reason="invalid_request"), reply(REJECTED, contact_id=None)]) == []
+    assert memories([reply(REJECTED, reason="invalid_request"), reply(REJECTED, contact_id=None)]) == {}
 
 
 def test_what_does_not_fit_is_passed_over() -> None:
-    log = [
-        Recalled(Record(value, "number-assigned"), is_reply=True, source=None) for value in (None, b"", b"\xff", b"{}")
-    ]
+    log = [recalled(Record(value, "number-assigned"), is_reply=True) for value in (None, b"", b"\xff", b"{}")]
     request = json.dumps({**ASSIGNED, "type": "call-requested"}).encode()  # where both types share a topic
-    assert memories([*log, Recalled(Record(request, "calls"), is_reply=False, source=None)]) == []
+    assert memories([*log, recalled(Record(request, "calls"), is_reply=False)]) == {}
