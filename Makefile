@@ -55,6 +55,14 @@ chaos: services ## Run all kinds of faults on three brokers, Redis and three rep
 	@CHAOS_SEED=$${CHAOS_SEED:-$$(date +%s)} CHAOS_SECONDS=$${CHAOS_SECONDS:-360} $(BIN)/python -m pytest tests/chaos \
 		--capture=no --show-capture=no $(ARGS)
 
+.PHONY: bench-quick
+bench-quick: services ## Measure the core figures, some 60 s; ARGS="--rows latency" some of them
+	@$(BIN)/python -m bench --quick $(ARGS)
+
+.PHONY: bench
+bench: services ## Measure all figures against their bars
+	@$(BIN)/python -m bench $(ARGS)
+
 .PHONY: lint
 lint: .venv/installed-dev ## Check style, types, layers and that the generated schemas are not stale
 	@$(BIN)/ruff check
