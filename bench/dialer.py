@@ -2,8 +2,8 @@
 
 A process of its own, on librdkafka, so that what it does takes no time of the worker's. A call's wait begins when it
 is due, not when it was sent: who is late with a call because the one before took long would else not count it.
-Runs until SIGTERM; then waits for the replies that are still out, and prints JSON: pairs of when a call was due, in
-seconds since 1970, and its wait in milliseconds.
+Runs until SIGTERM; then waits for the replies that are still out, and prints JSON: pairs of when a call was due,
+since 1970, and its wait, both in seconds.
 """
 
 import json
@@ -106,7 +106,7 @@ class Dialer:
             now_s = time.time()
             due_s = self._due_s.pop(_call_id(message.value() or b""), None)
             if due_s is not None:
-                self._waits.append((due_s, (now_s - due_s) * 1_000))
+                self._waits.append((due_s, now_s - due_s))
 
     def _end(self, index: int) -> TopicPartition:
         tp = TopicPartition(self._options.number_assigned, index)

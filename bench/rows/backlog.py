@@ -3,11 +3,16 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from bench import processes
 from bench.ground import Servers, Site
-from bench.load import Load
+from bench.load import Load, number
 from bench.worker import RunningWorker
+
+PER_RECORD: Final = "per record, as tutorials write it"
+FORWARDER: Final = "forwarder, bare"
+PARSING_FORWARDER: Final = "forwarder, parse and dump"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +56,25 @@ def drain(servers: Servers, shape: Load, *, prepare: Callable[[Site], None] | No
         site.write()
         worker = site.start_worker()
         worker.wait_logged()
-        return measured(site, worker, before)
+        result = measured(site, worker, before)
+        worker.stop()
+        return result
+
+
+def drain_by_rival(servers: Servers, shape: Load, rival: str) -> Drain:
+    """The same with a rival of the worker in its place."""
+    with servers.site(shape) as site:
+        site.write()
+        worker = site.start_process("-m", *_RIVALS[rival])
+        worker.wait_logged()
+        return measured(site, worker)
+
+
+_RIVALS: Final = {
+    PER_RECORD: ("bench.per_record", ",".join(map(number, range(100)))),
+    FORWARDER: ("bench.forwarder",),
+    PARSING_FORWARDER: ("bench.forwarder", "parse"),
+}
 
 
 def measured(site: Site, worker: RunningWorker, before: int = 0) -> Drain:
@@ -62,7 +85,7 @@ def measured(site: Site, worker: RunningWorker, before: int = 0) -> Drain:
     total = sum(site.ends().values())
     site.wait_until_handled(total, worker)
     ended_at_s = time.time()
-    result = Drain(
+    return Drain(
         events=total - before,
         start_up_cpu_s=start_up_cpu_s,
         cpu_s=worker.cpu_s() - start_up_cpu_s,
@@ -71,8 +94,6 @@ def measured(site: Site, worker: RunningWorker, before: int = 0) -> Drain:
         seconds=ended_at_s - site.first_reply_s(),
         memory=worker.memory(),
     )
-    worker.stop()
-    return result
 
 
 def _cpu_s(pid: int | None) -> float | None:

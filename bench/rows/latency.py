@@ -42,7 +42,7 @@ def steady(servers: Servers, seconds: float, shape: Load) -> Latency:
             begin_s, cpu_s = time.time(), worker.cpu_s()
             time.sleep(seconds)
             end_s, cpu_s = time.time(), worker.cpu_s() - cpu_s
-        waits_ms = waits(dialer, begin_s, end_s)
+        waits_ms = _waits_ms(dialer, begin_s, end_s)
         worker.stop()
     return Latency(waits_ms=waits_ms, cpu_percent=cpu_s / (end_s - begin_s) * 100)
 
@@ -61,7 +61,7 @@ def under_backlog(servers: Servers, shape: Load) -> Latency:
             begin_s, cpu_s = time.time(), worker.cpu_s()
             site.wait_until_handled(total, worker, indexes=others)
             end_s, cpu_s = time.time(), worker.cpu_s() - cpu_s
-        waits_ms = waits(dialer, begin_s, end_s)
+        waits_ms = _waits_ms(dialer, begin_s, end_s)
         worker.stop()
     return Latency(waits_ms=waits_ms, cpu_percent=cpu_s / (end_s - begin_s) * 100)
 
@@ -84,12 +84,19 @@ def calling(site: Site, shape: Load, index: int | None = None) -> Iterator[Runni
     dialer.stop()
 
 
-def waits(dialer: RunningWorker, begin_s: float, end_s: float) -> list[float]:
-    """The waits of the calls that were due between two times, ascending. Raises `BenchError` if any has no reply."""
+def answered(dialer: RunningWorker) -> list[tuple[float, float]]:
+    """When each call of a dialer that has ended was due, and its wait, both in seconds.
+
+    Raises `BenchError` if one has no reply.
+    """
     found = json.loads(dialer.log.read_text())
     if found["unanswered"]:
         raise BenchError(f"{found['unanswered']} calls were not answered")
-    waits_ms = sorted(wait_ms for due_s, wait_ms in found["waits"] if begin_s <= due_s < end_s)
+    return [(due_s, wait_s) for due_s, wait_s in found["waits"]]
+
+
+def _waits_ms(dialer: RunningWorker, begin_s: float, end_s: float) -> list[float]:
+    waits_ms = sorted(wait_s * 1_000 for due_s, wait_s in answered(dialer) if begin_s <= due_s < end_s)
     if not waits_ms:
         raise BenchError("no calls were due while it was measured")
     return waits_ms
