@@ -1,16 +1,15 @@
 """The command line: which rows to measure, how thoroughly, and what to print."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from bench import figures
+from bench.documents import to_json, to_text, write_documents
 from bench.ground import servers
-from bench.machine import described
-from bench.plan import CORE, FULL, QUICK, ROWS, Bench, Effort, Report
+from bench.plan import CORE, FULL, QUICK, ROWS, Bench, Effort
 from tests.services.program import ServiceError
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
@@ -30,6 +29,8 @@ def main(  # noqa: PLR0913 - its flags
 
     Exit codes: 0 measured, whatever the figures say; 1 a row could not be measured; 2 wrong use.
     """
+    if write and (quick or rows):
+        raise click.UsageError("--write takes all rows, in full: leave out --quick and --rows")
     effort = _effort(QUICK if quick else FULL, runs, events)
     wanted = [row for row in ROWS if row in (rows or (CORE if quick else ROWS))]
     try:
@@ -42,36 +43,9 @@ def main(  # noqa: PLR0913 - its flags
     report = bench.report
     click.echo(json.dumps(to_json(report)) if as_json else to_text(report))
     if write:
-        # matplotlib is of the extra `bench`, and takes half a second.
-        from bench.documents import write_documents  # noqa: PLC0415
-
         write_documents(report, DOCS)
-    for row, why in report.failures.items():
-        click.echo(f"{row} could not be measured: {why}", err=True)
     if report.failures:
         raise SystemExit(1)
-
-
-def to_text(report: Report) -> str:
-    """The tables in Markdown."""
-    parts = [described()]
-    if report.figures:
-        parts.append(figures.table(report.figures))
-    if report.profile is not None:
-        parts.append(figures.costs(report.profile.us_per_event))
-    return "\n\n".join(parts)
-
-
-def to_json(report: Report) -> dict[str, Any]:
-    """All figures, and what the plots are made from."""
-    return {
-        "machine": described(),
-        "figures": [figure.to_json() for figure in report.figures],
-        "stages": None if report.profile is None else asdict(report.profile),
-        "drains": {who: [asdict(each) for each in drains] for who, drains in report.drains.items()},
-        "latencies": {when: [asdict(each) for each in runs] for when, runs in report.latencies.items()},
-        "failures": report.failures,
-    }
 
 
 def _effort(effort: Effort, runs: int | None, events: int | None) -> Effort:

@@ -73,6 +73,7 @@ class Bench:
             ROWS[row](self)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told at the end
             self.report.failures[row] = f"{type(error).__name__}: {error}"
+            say(f"{row} could not be measured: {self.report.failures[row]}")
         say(f"{row}: {time.monotonic() - began_s:.0f} s")
 
     def add(self, name: str, unit: str, runs: list[float], **limits: float | bool) -> None:
