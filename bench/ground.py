@@ -61,7 +61,7 @@ class Servers:
     def site(self, shape: Load, **settings: str) -> Iterator["Site"]:
         """A place for one run: an empty Redis, topics and settings in force; all gone after."""
         with self.redis.client() as client:
-            client.flushall()
+            client.flushall(asynchronous=True)  # a million replies take longer to delete than a client waits
         with TemporaryDirectory(prefix="bench-") as folder:
             site = Site(self, shape, Path(folder), settings)
             site.open()

@@ -27,7 +27,7 @@ STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "parse": ("worker.loop.reading", "worker.loop.lenient"),
     "read state": ("worker.state.store:RedisContactStore.read", "worker.loop.loop:Loop._snapshots"),
     "decide": ("worker.loop.settling", "worker.selection.decision", "worker.selection.history"),
-    "encode": ("worker.loop.settling:reply_to", "worker.loop.settling:encode"),
+    "encode": ("worker.loop.encoding",),
     "write state": ("worker.state.store:RedisContactStore.write",),
     "publish": (
         "worker.stream.publisher",

@@ -31,7 +31,7 @@ def test_a_function_that_is_gone_is_told_by_name(name: str) -> None:
             "write state",
         ),
         # The innermost function decides.
-        ([("worker.loop.settling", "encode"), ("worker.loop.settling", "Settler.settle")], "encode"),
+        ([("worker.loop.encoding", "reply_to"), ("worker.loop.settling", "Settler.settle")], "encode"),
         ([("worker.loop.settling", "Settler.settle"), ("worker.loop.loop", "Loop._settle")], "decide"),
         # A function goes before its module.
         ([("worker.stream.intake", "Intake.commit")], "commit"),
