@@ -10,7 +10,7 @@ COVERAGE_FLOOR := 94
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 # The virtual environment, in two steps: what the demo needs, and what all else needs. Both from a pinned lock with
 # hashes, without resolving anything anew (an old pip does, and takes an extra's newest version for one that is not
@@ -55,6 +55,14 @@ chaos: services ## Run all kinds of faults on three brokers, Redis and three rep
 	@CHAOS_SEED=$${CHAOS_SEED:-$$(date +%s)} CHAOS_SECONDS=$${CHAOS_SECONDS:-360} $(BIN)/python -m pytest tests/chaos \
 		--capture=no --show-capture=no $(ARGS)
 
+.PHONY: bench-quick
+bench-quick: services ## Measure the core figures in a minute; ARGS="--rows latency" some of them, --json, --help
+	@$(BIN)/python -m bench --quick $(ARGS)
+
+.PHONY: bench
+bench: services .venv/installed-bench ## Measure all figures against their bars; writes docs/performance.md and its plots
+	@$(BIN)/python -m bench $(or $(ARGS),--write)
+
 .PHONY: lint
 lint: .venv/installed-dev ## Check style, types, layers and that the generated schemas are not stale
 	@$(BIN)/ruff check
@@ -75,7 +83,7 @@ format: .venv/installed-dev ## Format the code and mend what can be mended
 schemas: .venv/installed-dev ## Generate JSON Schema and AsyncAPI from the models
 	@$(BIN)/python -m schemas
 
-# The first has everything and so decides the versions; the others are parts of it.
+# The first decides the versions; the others are parts of it, but for what the plots of the bench need beside.
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--all-build-deps --no-annotate --no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
@@ -83,10 +91,11 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 lock: .venv/installed-dev ## Pin the dependencies, with the oldest Python supported; ARGS=--upgrade takes newer ones
 	@$(COMPILE) $(ARGS) --extra demo --extra dev --output-file requirements-dev.lock pyproject.toml
 	@$(COMPILE) --extra demo --constraint requirements-dev.lock --output-file requirements-demo.lock pyproject.toml
+	@$(COMPILE) --extra bench --constraint requirements-dev.lock --output-file requirements-bench.lock pyproject.toml
 	@$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
 	@! grep -nE '://|^ *--(index|extra-index|trusted|find)|^[^#]*@ ' requirements*.lock
 
 .PHONY: clean
 clean: ## Remove everything that was made
 	rm -rf .venv .cache .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
-	find schemas worker tests -name __pycache__ -prune -exec rm -rf {} +
+	find schemas worker tests bench -name __pycache__ -prune -exec rm -rf {} +

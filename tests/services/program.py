@@ -82,6 +82,12 @@ class ChildProcess:
         assert self._process is not None, "start it first"
         self._process.send_signal(number)
 
+    @property
+    def pid(self) -> int:
+        """Its process id, for the kernel's accounting."""
+        assert self._process is not None, "start it first"
+        return self._process.pid
+
     def is_running(self) -> bool:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None

@@ -1,0 +1,28 @@
+"""What rivals of the worker have in common: where they find the servers, and how they are started and ended."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable, Coroutine
+
+from bench.worker import STARTED
+
+
+def environment(name: str) -> str:
+    """A setting, from the variable that the worker has it from."""
+    return os.environ[f"OUTBOUND_{name}"]
+
+
+def say_started() -> None:
+    """Log that the start-up is over, as the worker does."""
+    print(json.dumps({"event": STARTED}), flush=True)  # noqa: T201 - its log
+
+
+async def until_told(rival: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run until SIGTERM. Called within the event loop, which aiokafka's clients are to be made in."""
+    running = asyncio.create_task(rival())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    await asyncio.wait({running})
+    if not running.cancelled():
+        running.result()
