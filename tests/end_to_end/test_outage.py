@@ -94,7 +94,7 @@ async def test_an_idle_worker_told_to_stop_while_kafka_is_away_ends_in_good_orde
 ) -> None:
     centre, worker = centre_of_own_kafka, centre_of_own_kafka.workers[0]
     await centre.call("spring", "before")
-    await worker.logged("batch")  # its commit is done, and nothing is in hand
+    await centre.settled()  # nothing is in hand, and all is committed
     kafka.kill()
     assert await worker.stop() == 0
     assert "Traceback" not in worker.log.read_text()
