@@ -37,9 +37,15 @@ STAGES: Final[Mapping[str, tuple[str, ...]]] = {
         "aiokafka.producer.sender",
         "aiokafka.producer.message_accumulator",
     ),
-    "commit": ("worker.stream.intake:Intake.commit", "aiokafka.consumer.group_coordinator"),
+    "commit": (
+        "worker.stream.intake:Intake.commit",
+        "worker.stream.intake:Intake.done",
+        "worker.loop.delivery:Delivery._look_after_commit",
+        "worker.loop.delivery:Delivery._begin_commit",
+        "aiokafka.consumer.group_coordinator",
+    ),
     "metrics, log": ("worker.metrics", "worker.loop.report"),
-    "loop": ("worker.loop.loop", "worker.loop.progress", "worker.loop.takeover"),
+    "loop": ("worker.loop.loop", "worker.loop.delivery", "worker.loop.progress", "worker.loop.takeover"),
     GARBAGE: ("bench.sampling:_Garbage.__call__",),
 }
 """Modules, and functions as `module:name`; a function goes before its module."""

@@ -1,14 +1,17 @@
 """A worker as a process, watched from outside: by its log and by the kernel's account of it."""
 
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from bench import processes
+from tests.services.program import GUARD
 
 STARTED: Final = "worker_started"
 """The line that a worker logs when it has connected to all and joined its group: its start-up is over."""
@@ -23,14 +26,18 @@ class WorkerEndedError(Exception):
 
 
 class RunningWorker:
-    """A process with its log in a file, in JSON lines, as a container's log is."""
+    """A process with its log in a file, in JSON lines, as a container's log is. It does not outlive this one."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> None:
         self.log = log
-        self.started_at_s = time.time()
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), *command],
+                env=environment,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
 
     @property
