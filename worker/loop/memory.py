@@ -5,7 +5,7 @@ nothing that they refuse, nor takes it for anything else; what it does not take 
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Final, TypeAlias
 
@@ -174,8 +174,6 @@ _INSTANT: Final = re.compile(
 )
 """What is a time by the contract, and the same one to `fromisoformat`, if there is such a day."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _FIRST_US: Final = microseconds(datetime.min.replace(tzinfo=UTC))
 _LAST_US: Final = microseconds(datetime.max.replace(tzinfo=UTC))
 
@@ -185,7 +183,7 @@ def _instant_us(text: str) -> int | None:
     if not _INSTANT.fullmatch(text):
         return None
     try:
-        at_us = (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+        at_us = microseconds(datetime.fromisoformat(text))
     except ValueError:
         return None
     return at_us if _FIRST_US <= at_us <= _LAST_US else None

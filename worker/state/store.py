@@ -23,6 +23,7 @@ from worker.state.buckets import (
     home_of,
     mark_key,
     owner_of,
+    reply_key,
     reply_prefix,
 )
 from worker.state.codec import DamagedStateError, NewerFormatError, StateError, decode, encode, head
@@ -245,8 +246,7 @@ class RedisContactStore:
             values += _guard_arguments(guard, marks.get(index))
         for change in changes:
             keys.append(contact_key(bucket, change.contact_id))
-            prefix = reply_prefix(bucket, change.contact_id)
-            keys += [prefix + call_id for call_id in change.replies]
+            keys += [reply_key(bucket, change.contact_id, call_id) for call_id in change.replies]
             read = head(change.version) if change.replaces is None else change.replaces
             value = encode(change.history, change.version + 1)
             values += (read, value, change.replies_age_ms, len(change.replies), *change.replies.values())
@@ -285,8 +285,7 @@ def _read_command(bucket: int, guards: Iterable[int], part: Sequence[tuple[str, 
     keys = [mark_key(bucket, index) for index in guards]
     for contact_id, call_ids in part:
         keys.append(contact_key(bucket, contact_id))
-        prefix = reply_prefix(bucket, contact_id)
-        keys += [prefix + call_id for call_id in call_ids]
+        keys += [reply_key(bucket, contact_id, call_id) for call_id in call_ids]
     return ("MGET", *keys)
 
 
