@@ -8,9 +8,9 @@ import sys
 from typing import Any, Final
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 
-from bench.rival import environment, say_started, until_told
+from bench.rival import environment, inputs, say_started, until_told
 
 _BATCH_RECORDS: Final = 2_000
 _BATCH_BYTES: Final = 512 * 1024
@@ -22,17 +22,14 @@ class Forwarder:
 
     def __init__(self, *, parses: bool) -> None:
         self._parses = parses
-        at = {"bootstrap_servers": environment("KAFKA_BOOTSTRAP")}
         self._topic = environment("TOPIC_NUMBER_ASSIGNED")
-        self._producer = AIOKafkaProducer(**at, acks="all", enable_idempotence=True, max_batch_size=_BATCH_BYTES)
-        self._consumer = AIOKafkaConsumer(
-            environment("TOPIC_CALL_REQUESTED"),
-            environment("TOPIC_CALL_OUTCOME"),
-            **at,
-            group_id=environment("GROUP_ID"),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=environment("KAFKA_BOOTSTRAP"),
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=_BATCH_BYTES,
         )
+        self._consumer = inputs()
 
     async def run(self) -> None:
         """Forward without an end."""

@@ -11,11 +11,11 @@ import sys
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 from pydantic import BaseModel, Field, TypeAdapter
 from redis.asyncio import Redis
 
-from bench.rival import environment, say_started, until_told
+from bench.rival import environment, inputs, say_started, until_told
 
 
 class CallRequested(BaseModel):
@@ -73,18 +73,10 @@ class PerRecordWorker:
 
     def __init__(self, numbers: list[str]) -> None:
         self._numbers = numbers
-        at = {"bootstrap_servers": environment("KAFKA_BOOTSTRAP")}
         self._topic = environment("TOPIC_NUMBER_ASSIGNED")
         self._redis = Redis.from_url(environment("REDIS_URL"))
-        self._producer = AIOKafkaProducer(**at, acks="all")
-        self._consumer = AIOKafkaConsumer(
-            environment("TOPIC_CALL_REQUESTED"),
-            environment("TOPIC_CALL_OUTCOME"),
-            **at,
-            group_id=environment("GROUP_ID"),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-        )
+        self._producer = AIOKafkaProducer(bootstrap_servers=environment("KAFKA_BOOTSTRAP"), acks="all")
+        self._consumer = inputs()
 
     async def run(self) -> None:
         """Handle records without an end."""

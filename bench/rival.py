@@ -6,12 +6,26 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 
+from aiokafka import AIOKafkaConsumer
+
 from bench.worker import STARTED
 
 
 def environment(name: str) -> str:
     """A setting, from the variable that the worker has it from."""
     return os.environ[f"OUTBOUND_{name}"]
+
+
+def inputs() -> AIOKafkaConsumer:
+    """A consumer of both input topics, in the group that the worker would be in; offsets are the rival's to commit."""
+    return AIOKafkaConsumer(
+        environment("TOPIC_CALL_REQUESTED"),
+        environment("TOPIC_CALL_OUTCOME"),
+        bootstrap_servers=environment("KAFKA_BOOTSTRAP"),
+        group_id=environment("GROUP_ID"),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
 
 
 def say_started() -> None:
