@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from schemas.settings import AgentSettings, NumberSettings, OutcomeSettings, ProjectSettings
-from tests.fuzz.records import REQUESTS, RawRecord
+from tests.fuzz.records import REQUESTS
 from worker.loop.encoding import encode
 from worker.loop.reading import Reading, read
 from worker.loop.settling import Settler
@@ -15,6 +15,7 @@ from worker.state import codec
 from worker.state.store import Snapshot
 from worker.stream.publisher import Outgoing, fitting, reply_record
 from worker.stream.records import OutgoingReply
+from worker.stream.unpacking import FetchedRecord
 
 MAX_REQUEST_BYTES: Final = 1_048_576
 
@@ -58,7 +59,7 @@ class Sent(NamedTuple):
     dead_letters: list[tuple[int, Outgoing]]
 
 
-def handle(batch: Sequence[RawRecord]) -> Sent:
+def handle(batch: Sequence[FetchedRecord]) -> Sent:
     """Handle a batch as the loop does, its contacts' states going through their stored form."""
     reading = read(batch, REQUESTS)
     replies = [

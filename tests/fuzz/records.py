@@ -2,11 +2,12 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
 from schemas.fields import MAX_ID_LENGTH
+from worker.stream.unpacking import FetchedRecord
 
 REQUESTS, OUTCOMES = "call-requested", "call-outcome"
 
@@ -155,18 +156,6 @@ KEY_FIELDS: Final = {
 }
 
 
-class RawRecord(NamedTuple):
-    """A record as Kafka brings it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
-
-
 def _fits(text: str) -> bool:
     return 1 <= len(text) <= MAX_ID_LENGTH and text.encode("utf-8", "replace").decode() == text
 
@@ -267,7 +256,7 @@ headers = st.lists(
     st.tuples(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), st.binary(max_size=8)), max_size=3
 )
 records = st.builds(
-    RawRecord,
+    FetchedRecord,
     st.sampled_from([REQUESTS, REQUESTS, OUTCOMES]),
     st.integers(0, 11),
     st.integers(0, 2**63 - 1),

@@ -15,11 +15,11 @@ from tests.end_to_end.centre import HELSINKI, PATIENCE_S, TAMPERE, Centre
 from tests.fuzz import corpus
 from tests.fuzz.corpus import Nasty
 from tests.fuzz.handling import handle
-from tests.fuzz.records import RawRecord
 from tests.fuzz.test_records import assert_fits_the_contract
 from worker.settings.fold import Fold
 from worker.stream.connection import KafkaConnection
 from worker.stream.reader import read_to_end
+from worker.stream.unpacking import FetchedRecord
 
 SETTINGS: Final = f"""
 numbers: [{{number: "{HELSINKI}"}}, {{number: "{TAMPERE}"}}]
@@ -36,7 +36,7 @@ def cases(records: list[Nasty]) -> list[Any]:
 
 def handled(nasty: Nasty) -> tuple[list[bytes | None], list[bytes | None]]:
     """The values of the replies to a record and of its dead letters."""
-    sent = handle([RawRecord(nasty.topic, 0, 0, 1_795_000_000_000, b"key", nasty.value, ())])
+    sent = handle([FetchedRecord(nasty.topic, 0, 0, 1_795_000_000_000, b"key", nasty.value, ())])
     for _, reply in sent.replies:
         assert_fits_the_contract(reply.value)
     return [reply.value for _, reply in sent.replies], [letter.value for _, letter in sent.dead_letters]

@@ -10,8 +10,9 @@ from schemas import headers
 from schemas.events import REPLY, AssignmentRejected
 from tests.fuzz import EXAMPLES
 from tests.fuzz.handling import handle
-from tests.fuzz.records import PERSONAL, RAW_VALUES, REQUESTS, RawRecord, members, records, written
+from tests.fuzz.records import PERSONAL, RAW_VALUES, REQUESTS, members, records, written
 from tests.unit.schemas.test_examples import json_schema
+from worker.stream.unpacking import FetchedRecord
 
 MAX_REPLY_BYTES: Final = 32_768
 """Ids of 1,000 characters that JSON writes as six, a project that is quoted, a trail: no reply is larger."""
@@ -21,7 +22,7 @@ SCHEMAS: Final = {kind: json_schema(kind) for kind in ("number-assigned", "assig
 
 @settings(max_examples=EXAMPLES)
 @given(st.lists(records, min_size=1, max_size=6))
-def test_a_batch_of_any_records_is_answered_or_kept_as_it_came(batch: list[RawRecord]) -> None:
+def test_a_batch_of_any_records_is_answered_or_kept_as_it_came(batch: list[FetchedRecord]) -> None:
     sent = handle(batch)
     refused = {each.position: each for each in sent.reading.refused}
     assert [position for position, _ in sent.dead_letters] == sorted(refused)
@@ -57,7 +58,7 @@ def test_a_request_is_answered_if_its_call_id_can_be_read(
     known = len(written(head, space)) - 1
     value = written([*head, *others, ('"phone"', odd)], space)
     cut = value[: data.draw(st.integers(known, len(value)) | st.just(len(value)))]
-    sent = handle([RawRecord(REQUESTS, 0, 0, 0, None, cut, ())])
+    sent = handle([FetchedRecord(REQUESTS, 0, 0, 0, None, cut, ())])
     ((_, reply),) = sent.replies
     assert_fits_the_contract(reply.value)
     assert REPLY.validate_json(reply.value or b"").call_id == readable["call_id"]
@@ -71,11 +72,11 @@ def assert_fits_the_contract(value: bytes | None) -> None:
     assert reply.model_dump_json().encode() == value
 
 
-def event_type(record: RawRecord) -> Any:
+def event_type(record: FetchedRecord) -> Any:
     return strictly(record)["type"]
 
 
-def strictly_readable_call_id(record: RawRecord) -> str | None:
+def strictly_readable_call_id(record: FetchedRecord) -> str | None:
     """The call_id of a request, as Python's own parser reads it; what only a more lenient one could read is none."""
     fields = strictly(record)
     kind, call_id = fields.get("type"), fields.get("call_id")
@@ -90,7 +91,7 @@ def strictly_readable_call_id(record: RawRecord) -> str | None:
     return call_id
 
 
-def strictly(record: RawRecord) -> dict[str, Any]:
+def strictly(record: FetchedRecord) -> dict[str, Any]:
     try:
         fields = json.loads((record.value or b"").decode(), parse_int=float)
     except (ValueError, RecursionError):

@@ -11,20 +11,21 @@ from hypothesis import strategies as st
 from schemas.events import CallOutcome, CallRequested
 from tests.fuzz import EXAMPLES
 from tests.fuzz.handling import SETTLER
-from tests.fuzz.records import RawRecord, mutated, numbers, texts
+from tests.fuzz.records import mutated, numbers, texts
 from tests.fuzz.test_records import assert_fits_the_contract
 from worker.loop.reading import Incoming
 from worker.selection import uses
 from worker.selection.history import MAX_NUMBERS, MAX_PROJECTS, MAX_WAITING, ContactHistory, microseconds
 from worker.state.codec import StateError, decode, encode
 from worker.state.store import Snapshot
+from worker.stream.unpacking import FetchedRecord
 from worker.words import explain_history
 
 EARLIEST_US: Final = microseconds(datetime.min.replace(tzinfo=UTC))
 LATEST_US: Final = microseconds(datetime.max.replace(tzinfo=UTC))
 AT_US: Final = microseconds(datetime(2026, 11, 24, 10, tzinfo=UTC))
 
-RECORD: Final = RawRecord("call-requested", 0, 0, 0, None, None, ())
+RECORD: Final = FetchedRecord("call-requested", 0, 0, 0, None, None, ())
 
 integers = st.sampled_from([0, 1, -1, 2**53 - 1, 2**53, 2**63 - 1, 2**63, 2**64 - 1, -(2**63)])
 times_us = st.sampled_from([0, EARLIEST_US, EARLIEST_US - 1, LATEST_US, LATEST_US + 1])
