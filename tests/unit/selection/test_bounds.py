@@ -12,7 +12,7 @@ from worker.selection.history import MAX_NUMBERS, MAX_PROJECTS, MAX_WAITING, Cal
 from worker.state.codec import encode
 
 CALLS = 10_000
-USUAL_BYTES, WORST_BYTES = 27_500, 12_300_000
+USUAL_BYTES, WORST_BYTES = 18_500, 12_300_000
 REPLY_BYTES = 17_000
 LATEST_US = 253_402_300_799_999_999
 
