@@ -12,6 +12,8 @@ from typing import Final
 
 import click
 
+from worker.cli.memory import give_back_freed_memory
+
 COMMANDS: Final = {
     name: name.replace("-", "_") for name in ("run", "topics", "settings", "explain", "rebuild", "dead-letters", "demo")
 }
@@ -49,3 +51,4 @@ def _no_collection() -> Iterator[None]:
 @click.version_option(package_name="outbound-numbers")
 def main() -> None:
     """Choose the outbound number of every call, from events in Kafka and state in Redis."""
+    give_back_freed_memory()
