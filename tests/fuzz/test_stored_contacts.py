@@ -8,11 +8,11 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas.events import CallOutcome, CallRequested
 from tests.fuzz import EXAMPLES
 from tests.fuzz.handling import SETTLER
 from tests.fuzz.records import mutated, numbers, texts
 from tests.fuzz.test_records import assert_fits_the_contract
+from worker.loop.events import event_of
 from worker.loop.reading import Incoming
 from worker.selection import uses
 from worker.selection.history import MAX_NUMBERS, MAX_PROJECTS, MAX_WAITING, ContactHistory, microseconds
@@ -109,9 +109,9 @@ def events(project_id: str) -> list[Incoming]:
     request = {"type": "call-requested", **ids, "phone": "+358401234567", "agent_id": "anna", "requested_at": at}
     outcome = {"type": "call-outcome", **ids, "call_id": "call-1", "outcome": "voicemail", "occurred_at": at}
     return [
-        Incoming(0, RECORD, CallRequested.model_validate_json(msgspec.json.encode(request | {"call_id": "call-1"}))),
-        Incoming(1, RECORD, CallOutcome.model_validate_json(msgspec.json.encode(outcome))),
-        Incoming(2, RECORD, CallRequested.model_validate_json(msgspec.json.encode(request | {"call_id": "call-2"}))),
+        Incoming(0, RECORD, event_of(msgspec.json.encode(request | {"call_id": "call-1"}))),
+        Incoming(1, RECORD, event_of(msgspec.json.encode(outcome))),
+        Incoming(2, RECORD, event_of(msgspec.json.encode(request | {"call_id": "call-2"}))),
     ]
 
 

@@ -14,7 +14,7 @@ from tests.model.engine import Engine
 from tests.property.test_selection import Step, scripts, settings_records, unhurried
 from tests.unit.loop.test_reading import OUTCOME, REQUEST
 from tests.unit.loop.test_recalling import ASSIGNED, REJECTED
-from worker.loop import memory
+from worker.loop import events, memory
 from worker.loop.encoding import encode
 from worker.loop.memory import Assigned, Ended, Event, Rejected, of_dialer_event, of_reply
 from worker.selection.history import CallEnd, microseconds
@@ -69,10 +69,13 @@ ODDITIES: Final = [
 ]
 
 
+KINDS: Final = st.sampled_from([ASSIGNED, REJECTED, OUTCOME, REQUEST])
+
+
 @st.composite
-def records(draw: st.DrawFn) -> bytes:
+def records(draw: st.DrawFn, kinds: st.SearchStrategy[dict[str, Any]] = KINDS) -> bytes:
     """A record of the logs, some of its fields changed, left out, added or said twice, in some spelling of JSON."""
-    fields = draw(st.sampled_from([ASSIGNED, REJECTED, OUTCOME, REQUEST]))
+    fields = draw(kinds)
     pairs = list(fields.items())
     values = st.sampled_from(TIMES) | st.sampled_from(ODDITIES) | st.text(max_size=5)
     for _ in range(draw(st.integers(0, 3))):
@@ -95,9 +98,9 @@ def records(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
-def damaged(draw: st.DrawFn) -> bytes:
+def damaged(draw: st.DrawFn, kinds: st.SearchStrategy[dict[str, Any]] = KINDS) -> bytes:
     """One of which a few bytes are others."""
-    value = bytearray(draw(records()))
+    value = bytearray(draw(records(kinds)))
     for _ in range(draw(st.integers(1, 2))):
         at = draw(st.integers(0, len(value) - 1))
         value[at : at + draw(st.integers(0, 1))] = draw(
@@ -155,7 +158,7 @@ def test_what_is_written_as_usual_does_not_need_the_models(
     engine = Engine(records)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory, "REPLY", _Unwanted())
-        patch.setattr(memory, "DIALER_EVENT", _Unwanted())
+        patch.setattr(events, "DIALER_EVENT", _Unwanted())
         for step in script:
             if isinstance(step, CallRequested):
                 assert of_reply(encode(engine.request(step))) is not None

@@ -10,8 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from schemas.events import AssignmentRejected, CallRequested, NumberAssigned, PassReason, Rule
+from schemas.events import AssignmentRejected, NumberAssigned, PassReason, Rule
 from worker.selection.decision import Assignment, Rejection
+from worker.selection.request import Request
 
 
 class _Passed(msgspec.Struct, frozen=True):
@@ -43,7 +44,7 @@ _passed = cache(_Passed)  # of few rules, each for few reasons
 
 
 def reply_to(
-    request: CallRequested, decision: Assignment | Rejection, *, settings_version: int, decided_at: datetime
+    request: Request, decision: Assignment | Rejection, *, settings_version: int, decided_at: datetime
 ) -> bytes:
     """The reply that a decision makes, as it is published and kept: JSON in UTF-8."""
     if isinstance(decision, Rejection):

@@ -8,8 +8,9 @@ import msgspec
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.events import DIALER_EVENT, AssignmentRejected, CallOutcome, CallRequested
+from schemas.events import AssignmentRejected
 from schemas.fields import MAX_ID_LENGTH
+from worker.loop.events import Event, event_of
 from worker.loop.lenient import readable_fields
 from worker.state.store import NewerFormatError
 from worker.stream.records import DeadLetter, SourceRecord
@@ -26,7 +27,7 @@ class Incoming(msgspec.Struct, frozen=True):
 
     position: int
     record: SourceRecord
-    event: CallRequested | CallOutcome
+    event: Event
 
 
 class Refused(NamedTuple):
@@ -53,11 +54,10 @@ def read(batch: Sequence[SourceRecord], call_requested: str) -> Reading:
     outcomes = 0
     for position, record in enumerate(batch):
         try:
-            event = DIALER_EVENT.validate_json(record.value or b"")
+            event = event_of(record.value or b"")
         except ValidationError as error:
             refused.append(_refuse(position, record, error, call_requested))
         else:
-            # Not isinstance: pydantic's models answer it in Python, in 0.5 µs, where the answer is no.
             outcomes += event.type == "call-outcome"
             by_contact.setdefault(event.contact_id, []).append(Incoming(position, record, event))
     return Reading(by_contact, refused, len(batch) - len(refused) - outcomes, outcomes)
@@ -97,7 +97,7 @@ def _refuse_newer(incoming: Incoming, reason: str) -> Refused:
     position, record, event = incoming.position, incoming.record, incoming.event
     error = f"{NewerFormatError.__module__}.{NewerFormatError.__qualname__}"
     letter = DeadLetter(record, "STATE", error, f"the contact's state cannot be read: {reason}")
-    if isinstance(event, CallOutcome):
+    if event.type == "call-outcome":
         return Refused(position, letter, None)
     reply = AssignmentRejected(
         type="assignment-rejected",

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import msgspec
 
-from schemas.events import CallRequested
 from worker.loop.encoding import reply_to
+from worker.loop.events import Requested
 from worker.loop.reading import Incoming
 from worker.selection.decision import Assignment, Rejection, decide
 from worker.selection.history import CallEnd, ContactHistory, microseconds
@@ -58,7 +58,7 @@ class Settler:
             return Settled(answers, None)
         return Settled(answers, Change(contact_id, snapshot.version, history, decided))
 
-    def _decide(self, incoming: Incoming, request: CallRequested, history: ContactHistory) -> Answer:
+    def _decide(self, incoming: Incoming, request: Requested, history: ContactHistory) -> Answer:
         decision = decide(request, history, self._routing, self._selection_key)
         if isinstance(decision, Assignment):
             at_us = microseconds(request.requested_at)

@@ -5,9 +5,10 @@ Same inputs, same answer, on every replica, years later.
 
 import msgspec
 
-from schemas.events import CallRequested, RejectionReason, Rule
+from schemas.events import RejectionReason, Rule
 from worker.selection.history import ContactHistory
 from worker.selection.phone import to_e164
+from worker.selection.request import Request
 from worker.selection.routing import Routing
 from worker.selection.rules import Case, Trail, rules_for
 
@@ -29,9 +30,7 @@ class Rejection(msgspec.Struct, frozen=True):
     detail: str
 
 
-def decide(
-    request: CallRequested, history: ContactHistory, routing: Routing, selection_key: bytes
-) -> Assignment | Rejection:
+def decide(request: Request, history: ContactHistory, routing: Routing, selection_key: bytes) -> Assignment | Rejection:
     """Choose the number for a call that was not decided before. Changes nothing."""
     project = routing.projects.get(request.project_id)
     if project is None:

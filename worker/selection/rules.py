@@ -10,11 +10,12 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from schemas.events import CallRequested, PassReason, Rule
+from schemas.events import PassReason, Rule
 from schemas.settings import ProjectSettings
 from worker.selection.chance import draw
 from worker.selection.history import ContactHistory
 from worker.selection.regions import locate
+from worker.selection.request import Request
 from worker.selection.routing import Project, Routing
 
 Trail = list[tuple[Rule, PassReason]]
@@ -24,7 +25,7 @@ Trail = list[tuple[Rule, PassReason]]
 class Case(msgspec.Struct, eq=False):
     """One call to be decided, and the trail that its decision leaves."""
 
-    request: CallRequested
+    request: Request
     phone: str
     project: Project
     history: ContactHistory

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.events import CallOutcome, CallRequested
+from worker.loop.events import Ended, Requested
 from worker.loop.reading import read
 
 REQUESTS, OUTCOMES = "call-requested", "call-outcome"
@@ -52,8 +52,8 @@ def test_events_are_gathered_by_contact_in_the_order_of_the_batch() -> None:
     reading = read([record(REQUEST), record(other), record(OUTCOME, OUTCOMES)], REQUESTS)
     assert [each.position for each in reading.by_contact["contact-1"]] == [0, 2]
     first, second = reading.by_contact["contact-1"]
-    assert isinstance(first.event, CallRequested)
-    assert isinstance(second.event, CallOutcome)
+    assert isinstance(first.event, Requested)
+    assert isinstance(second.event, Ended)
     assert [each.position for each in reading.by_contact["contact-2"]] == [1]
     assert (reading.requests, reading.outcomes, reading.refused) == (2, 1, [])
 

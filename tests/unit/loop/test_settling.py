@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.events import REPLY, AssignmentRejected, CallOutcome, CallRequested, NumberAssigned
+from schemas.events import REPLY, AssignmentRejected, NumberAssigned
 from schemas.settings import NumberSettings, ProjectSettings
 from tests.unit.loop.test_reading import Record
+from worker.loop.events import Ended, Requested
 from worker.loop.reading import Incoming
 from worker.loop.settling import Settled, Settler
 from worker.selection.history import ContactHistory
@@ -30,20 +31,19 @@ def settler(routing: Routing) -> Settler:
 
 
 def request(call_id: str, *, minute: int = 0, project_id: str = "spring", phone: str = "+358401234567") -> Incoming:
-    event = CallRequested(
-        type="call-requested",
+    event = Requested(
         call_id=call_id,
         project_id=project_id,
         contact_id="contact-1",
         phone=phone,
+        agent_id=None,
         requested_at=NOW + timedelta(minutes=minute),
     )
     return Incoming(minute, Record(None), event)
 
 
 def outcome(call_id: str, *, minute: int = 0, next_number: str | None = None) -> Incoming:
-    event = CallOutcome(
-        type="call-outcome",
+    event = Ended(
         call_id=call_id,
         project_id="spring",
         contact_id="contact-1",
