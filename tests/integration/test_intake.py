@@ -85,6 +85,23 @@ async def test_a_backlog_of_both_topics_is_handed_out_by_timestamp(
         assert intake.waits_exceeded == 0
 
 
+async def test_no_partition_waits_behind_the_backlogs_of_others(
+    connection: KafkaConnection, topics: CallTopics, group: str, producer: AIOKafkaProducer
+) -> None:
+    # Of each as much as one answer of a broker holds, but one record of the last.
+    *others, last = range(12)
+    for n in range(3_000):
+        for partition in others:
+            await producer.send(topics.call_requested, b"%d" % n + b"." * 100, partition=partition)
+    await producer.send(topics.call_requested, b"alone", partition=last)
+    await producer.flush()
+    async with joined(connection, topics, group) as intake, asyncio.timeout(PATIENCE_S):
+        ahead = 0
+        while b"alone" not in values(batch := await handed_out(intake, 1)):
+            ahead += len(batch)
+        assert ahead <= 3 * MAX_BATCH
+
+
 async def test_a_rebalance_while_idle_loses_nothing(
     connection: KafkaConnection, topics: CallTopics, group: str, producer: AIOKafkaProducer, kafka_bootstrap: str
 ) -> None:

@@ -117,6 +117,8 @@ class _ByTopic(SimIntake):
     async def fetch(self) -> list[SourceRecord]:
         batch = await super().fetch()
         batch.sort(key=lambda record: (record.partition, -INPUTS.index(record.topic), record.offset))
+        if batch:
+            self.in_hand[-1] = list(batch)
         return batch
 
 

@@ -71,6 +71,10 @@ class Pool:
         yield regions.by_place.get(location.place or "", ()), "no_number_in_place"
         yield regions.by_country.get(location.country, ()), "no_number_in_country"
 
+    def compile_regions(self) -> None:
+        """Find out where each number is at home, which takes up to 0.1 ms a number; else the first call does it."""
+        _ = self._regions
+
     @cached_property
     def _regions(self) -> _Regions:
         regions = _Regions(defaultdict(list), defaultdict(list), defaultdict(list))

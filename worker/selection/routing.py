@@ -26,6 +26,12 @@ class Project:
         inventory = self._inventory
         return Pool(n for n in self.settings.numbers if (known := inventory.get(n)) is not None and known.active)
 
+    def compile(self) -> None:
+        """Build the tables that its decisions look into, so that no call waits for them."""
+        pool = self.pool
+        if "regionally_random" in (self.settings.number_for_first_call, self.settings.selection_logic):
+            pool.compile_regions()
+
 
 class Routing:
     """One version of the settings. Never changed; a change of the settings is another `Routing`."""
@@ -44,6 +50,11 @@ class Routing:
         self.projects = projects
         self.agents = agents
         self.outcomes = outcomes
+
+    def compile(self) -> None:
+        """Build the tables of all projects; those that an earlier version had already are there."""
+        for project in self.projects.values():
+            project.compile()
 
     def unavailable(self, number: str) -> PassReason | None:
         """Why the inventory does not let the number be shown; `None` when it does."""

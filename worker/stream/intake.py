@@ -19,11 +19,12 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from worker.stream.connection import KafkaConnection
 from worker.stream.lane import Lane
+from worker.stream.log_ends import LogEnds
 from worker.stream.records import Assignment, SourceRecord, ends_of
 from worker.stream.topics import CallTopics
 from worker.stream.unpacking import UnreadableBatch
 
-MAX_BATCH: Final = 2_000
+MAX_BATCH: Final = 1_000
 """Records in a batch: enough to spread a round trip thin, few enough that none waits long behind it."""
 
 MAX_BACKLOG: Final = 12_000
@@ -36,8 +37,11 @@ MAX_BACKLOG_BYTES: Final = 32 * 1024 * 1024
 _METADATA_AGE_MS: Final = 10_000
 """How soon new partitions are noticed: calls in them wait that long."""
 
-_FETCH_MAX_BYTES: Final = 4 * 1024 * 1024
+_FETCH_MAX_BYTES: Final = 1024 * 1024
 """Of one answer of a broker, as it is in the log. aiokafka holds two: one being read from, one on its way."""
+
+_PARTITION_FETCH_BYTES: Final = 256 * 1024
+"""Of one partition in an answer: so that a few that are behind leave room for others."""
 
 _POLL_MS: Final = 200
 _ORDER_POLL_MS: Final = 5
@@ -73,6 +77,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._assigned = asyncio.Event()
         self._waits_exceeded = 0
         self._asking: asyncio.Task[None] | None = None
+        self._log_ends = LogEnds(connection)
         self._consumer = AIOKafkaConsumer(
             **connection.client_options(),
             group_id=group_id,
@@ -82,6 +87,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             metadata_max_age_ms=_METADATA_AGE_MS,
             fetch_max_bytes=_FETCH_MAX_BYTES,
+            max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
             partition_assignment_strategy=(RangePartitionAssignor,),
             # A batch may wait for Redis as long as it takes; a client that left the group for that would not come
             # back by itself. Who is dead is told by the session timeout.
@@ -93,6 +99,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
     async def start(self) -> None:
         """Connect and ask to join the group. Raises aiokafka's `KafkaError` if no broker answers."""
         await self._consumer.start()
+        # Else nothing is fetched for 100 ms while a partition waits to be read further, not even of the others.
+        self._consumer._fetcher._prefetch_backoff = 0  # noqa: SLF001 - aiokafka has no public way to say so
+        await self._log_ends.start()
         self._consumer.subscribe(self._inputs, listener=self)
 
     async def stop(self) -> None:
@@ -100,6 +109,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._nothing_in_hand.set()
         if self._asking is not None:
             self._asking.cancel()
+        await self._log_ends.stop()
         await self._consumer.stop()
 
     async def ping(self) -> None:
@@ -167,6 +177,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
                 await asyncio.wait_for(self._assigned.wait(), _POLL_MS / 1_000)
             return []
         await self._fill(timeout_ms=0)  # what has come is taken in first, so that no partition waits for another's
+        await self._answered()
         batch = self._take()
         if not batch:
             await self._wait()
@@ -250,10 +261,15 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
     async def _wait(self) -> None:
         """Wait for what may let something go: an answer about the end of a log, or records."""
         if self._asking is not None:
-            await asyncio.wait({self._asking}, timeout=_ORDER_POLL_MS / 1_000)
+            await self._answered()
         else:
             waiting = any(lane.backlog(topic) for lane in self._lanes.values() for topic in self._inputs)
             await self._fill(timeout_ms=_ORDER_POLL_MS if waiting else _POLL_MS)
+
+    async def _answered(self) -> None:
+        """Wait for the answer about the ends of logs, if they were asked for: it is mostly there in a millisecond."""
+        if self._asking is not None:
+            await asyncio.wait({self._asking}, timeout=_ORDER_POLL_MS / 1_000)
 
     async def _fill(self, *, timeout_ms: int) -> None:
         if not self._assigned.is_set():
@@ -264,8 +280,22 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         if lanes and not room:
             await asyncio.sleep(timeout_ms / 1_000)  # getmany of no partitions would be of all
             return
-        # Not more than a batch at a time: what is compressed stays so until it is asked for.
-        fetched = await self._consumer.getmany(*room, timeout_ms=timeout_ms, max_records=MAX_BATCH)
+        came = self._consumer._fetcher._records  # noqa: SLF001 - aiokafka has no public way to see whose have come
+        ready = [tp for tp in room if tp in came]
+        if len(ready) > 1:
+            # Each its share. Asked for all of them, aiokafka gives the whole of one before any of the next.
+            for tp in ready:
+                await self._read([tp], lanes, 0, max_records=MAX_BATCH // len(ready) or 1)
+        else:
+            await self._read(room, lanes, timeout_ms, max_records=MAX_BATCH)
+        self._learn_positions(self._lanes)
+        self._ask_ends(self._lanes)
+
+    async def _read(
+        self, partitions: Sequence[TopicPartition], lanes: Mapping[int, Lane], timeout_ms: int, *, max_records: int
+    ) -> None:
+        """Take in what has come of the partitions, or comes soon: not all, as what is compressed should stay so."""
+        fetched = await self._consumer.getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
         if lanes is not self._lanes or not self._assigned.is_set():
             # A rebalance came between, and these are of the new assignment, whose lanes take nothing before the
             # partitions are taken over.
@@ -276,8 +306,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             if isinstance(records[-1], UnreadableBatch):
                 self._leave_alone(tp, records.pop(), now_s)
             lanes[tp.partition].add(tp.topic, records, now_s)
-        self._learn_positions(lanes)
-        self._ask_ends(lanes)
 
     def _put_back(self, fetched: Mapping[TopicPartition, Sequence[SourceRecord]]) -> None:
         for tp, records in fetched.items():
@@ -319,7 +347,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
     async def _learn_ends(self, lanes: Mapping[int, Lane], unknown: Sequence[TopicPartition]) -> None:
         asked_at_s = time.monotonic()
         try:
-            for tp, end in (await self._consumer.end_offsets(unknown)).items():
+            for tp, end in (await self._log_ends.of(unknown)).items():
                 lanes[tp.partition].learn_end(tp.topic, end, asked_at_s)
             if lanes is self._lanes:
                 self._learn_positions(lanes)
@@ -334,12 +362,14 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             return []
         now_s = time.monotonic()
         batch: list[SourceRecord] = []
-        for index in list(self._lanes):
-            if len(batch) >= MAX_BATCH:
-                break
-            lane = self._lanes.pop(index)  # and in again at the end, so that no index starves the others
-            self._lanes[index] = lane
-            batch += lane.take(MAX_BATCH - len(batch), now_s)
+        # Each index its share, so that none waits behind another's backlog; then what is left of the batch to any.
+        for share in (max(1, MAX_BATCH // max(1, len(self._lanes))), MAX_BATCH):
+            for index in list(self._lanes):
+                if len(batch) == MAX_BATCH:
+                    return batch
+                lane = self._lanes.pop(index)  # and in again at the end, so that no index starves the others
+                self._lanes[index] = lane
+                batch += lane.take(min(share, MAX_BATCH - len(batch)), now_s)
         return batch
 
     def _room(self) -> list[TopicPartition]:

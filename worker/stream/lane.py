@@ -18,13 +18,14 @@ _NEVER: Final = float("inf")
 
 
 class _Fetched:
-    """How many of the records that wait came with one fetch, and when."""
+    """How many of the records that wait came with one fetch, when, and how many bytes all of them had."""
 
-    __slots__ = ("at_s", "count")
+    __slots__ = ("at_s", "count", "size_bytes")
 
-    def __init__(self, at_s: float, count: int) -> None:
+    def __init__(self, at_s: float, records: Sequence[SourceRecord]) -> None:
         self.at_s = at_s
-        self.count = count
+        self.count = len(records)
+        self.size_bytes = sum(map(_size_bytes, records))
 
 
 class _Side:
@@ -35,6 +36,7 @@ class _Side:
         self.fetches: deque[_Fetched] = deque()
         """Of the records that wait, in their order; none of them empty."""
         self.waiting_bytes = 0
+        """Of the fetches."""
         self.read_to_end_at_s = float("-inf")
         """As of then every record of the log had been fetched."""
         self.end: int | None = None
@@ -66,7 +68,7 @@ class _Side:
         fetch.count -= len(run)
         if not fetch.count:
             self.fetches.popleft()
-        self.waiting_bytes -= sum(map(_size_bytes, run))
+            self.waiting_bytes -= fetch.size_bytes
         return run
 
 
@@ -86,8 +88,9 @@ class Lane:
         side = self._sides[topic]
         side.silent_since_s = None
         side.waiting.extend(records)
-        side.fetches.append(_Fetched(fetched_at_s, len(records)))
-        side.waiting_bytes += sum(map(_size_bytes, records))
+        fetch = _Fetched(fetched_at_s, records)
+        side.fetches.append(fetch)
+        side.waiting_bytes += fetch.size_bytes
 
     def backlog(self, topic: str) -> int:
         """Records of the topic that are fetched and not handled."""
@@ -99,7 +102,7 @@ class Lane:
         return waiting[0].offset if waiting else None
 
     def backlog_bytes(self, topic: str) -> int:
-        """Bytes of their keys, values and headers."""
+        """Bytes of their keys, values and headers, and of those that came with them and are handled already."""
         return self._sides[topic].waiting_bytes
 
     def unknown(self) -> list[str]:
@@ -156,8 +159,9 @@ class Lane:
             # It may go at once when it is taken again, as it could before.
             side = self._sides[record.topic]
             side.waiting.appendleft(record)
-            side.fetches.appendleft(_Fetched(float("-inf"), 1))
-            side.waiting_bytes += _size_bytes(record)
+            fetch = _Fetched(float("-inf"), [record])
+            side.fetches.appendleft(fetch)
+            side.waiting_bytes += fetch.size_bytes
 
     def _waited_for(self, fetched_at_s: float) -> list[_Side]:
         """The topics of which an earlier record may still come than one that was fetched then."""

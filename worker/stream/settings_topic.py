@@ -81,6 +81,7 @@ class SettingsFollower:
         end = (await consumer.end_offsets([self._tp]))[self._tp]
         while await consumer.position(self._tp) < end:
             await self._fold_next(consumer, fold)
+        fold.routing().compile()
         self._in_force = fold
         self._loaded.set()
         log.info("settings_loaded", version=fold.routing().version, refusals=fold.refusals)
@@ -88,6 +89,7 @@ class SettingsFollower:
     async def _keep_up(self, consumer: AIOKafkaConsumer) -> None:
         while True:
             if records := await self._fold_next(consumer, self._in_force):
+                self.routing().compile()
                 log.info("settings_changed", version=self.routing().version, records=records)
 
     async def _fold_next(self, consumer: AIOKafkaConsumer, fold: Fold) -> int:

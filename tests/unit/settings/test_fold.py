@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.settings import AgentSettings, NumberSettings, OutcomeSettings, ProjectSettings, SettingsRecord
+from worker.selection.regions import Location, locate
 from worker.selection.routing import Routing
 from worker.settings.fold import Fold
 
@@ -184,6 +185,26 @@ def test_a_change_of_a_project_or_its_numbers_is_in_its_pool(change: SettingsRec
     assert pool_of(fold.routing(), "p") == {A}
     put(fold, change)
     assert pool_of(fold.routing(), "p") == pool
+
+
+def test_what_is_compiled_is_not_looked_up_by_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    fold = fold_of(
+        number("+12125550100"),
+        project("spring", "+12125550100", selection_logic="regionally_random"),
+        project("autumn", "+12125550100", selection_logic="random"),
+    )
+    looked_up = list[str]()
+
+    def look_up(number: str) -> Location:
+        looked_up.append(number)
+        return locate(number)
+
+    monkeypatch.setattr("worker.selection.pool.locate", look_up)
+    fold.routing().compile()
+    assert looked_up == ["+12125550100"]  # for the project that chooses by region, and only for that
+    tiers = fold.routing().projects["spring"].pool.tiers(locate("+12125550199"))
+    assert [list(numbers) for numbers, _ in tiers] == [["+12125550100"]] * 3
+    assert looked_up == ["+12125550100"]
 
 
 def test_a_deleted_number_leaves_the_pool() -> None:

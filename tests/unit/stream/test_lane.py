@@ -137,10 +137,13 @@ def test_a_topic_that_was_read_to_its_end_has_its_whole_time_again(lane: Lane) -
 def test_the_backlog_is_counted_in_records_and_in_bytes(lane: Lane) -> None:
     request = Record(REQUESTS, 0, 1, key=b"key", value=b"value", headers=(("trace", b"t"),))
     lane.add(REQUESTS, [request, request], fetched_at_s=0)
+    lane.add(REQUESTS, [request], fetched_at_s=1)
     lane.add(OUTCOMES, records(OUTCOMES, 1, 9), fetched_at_s=0)
-    assert (lane.backlog(REQUESTS), lane.backlog_bytes(REQUESTS)) == (2, 2 * 14)
+    assert (lane.backlog(REQUESTS), lane.backlog_bytes(REQUESTS)) == (3, 3 * 14)
     assert lane.backlog_bytes(OUTCOMES) == 0
     lane.take(2, now_s=0)
+    assert (lane.backlog(REQUESTS), lane.backlog_bytes(REQUESTS)) == (2, 3 * 14)  # one of a fetch keeps it whole
+    lane.take(1, now_s=0)
     assert (lane.backlog(REQUESTS), lane.backlog_bytes(REQUESTS)) == (1, 14)
 
 
