@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
-from itertools import accumulate, count, pairwise, takewhile
+from itertools import accumulate, count, takewhile
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Final
@@ -32,7 +32,7 @@ class Part:
     def __init__(self, names_by_prefix: NamesByPrefix) -> None:
         """Pack what is described. Raises `ImportError` if that is nothing, or not in the order of text."""
         described = {prefix: names["en"] for prefix, names in names_by_prefix.items() if "en" in names}
-        if not described or any(prefix > following for prefix, following in pairwise(described)):
+        if not described or list(described) != sorted(described):
             raise _unknown_layout("a module has no English, or is not in the order of text")
         places: defaultdict[str, int] = defaultdict(count().__next__)
         self._prefixes = array("q", map(int, described))  # no calling code begins with a zero
@@ -48,14 +48,24 @@ class Part:
         """The last prefix that is not behind the digits, which are not before the first."""
         return self._at(bisect_right(self._prefixes, digits, key=str) - 1)
 
+    def after(self, digits: str) -> str | None:
+        """The first prefix that is behind the digits, if there is one."""
+        index = bisect_right(self._prefixes, digits, key=str)
+        return str(self._prefixes[index]) if index < len(self._prefixes) else None
+
     def between(self, begin: str, end: str) -> Iterator[tuple[str, str]]:
         """All prefixes from the one up to, and without, the other."""
         first = bisect_left(self._prefixes, begin, key=str)
-        return map(self._at, range(first, bisect_left(self._prefixes, end, first, key=str)))
+        found = slice(first, bisect_left(self._prefixes, end, first, key=str))
+        places = self._places[found]
+        names = {place: self._name(place) for place in set(places)}  # each once: North America is read at start-up
+        return zip(map(str, self._prefixes[found]), map(names.__getitem__, places), strict=True)
 
     def _at(self, index: int) -> tuple[str, str]:
-        place = self._places[index]
-        return str(self._prefixes[index]), self._names[self._starts[place] : self._starts[place + 1]].decode()
+        return str(self._prefixes[index]), self._name(self._places[index])
+
+    def _name(self, place: int) -> str:
+        return self._names[self._starts[place] : self._starts[place + 1]].decode()
 
 
 class Descriptions:
@@ -86,6 +96,14 @@ class Descriptions:
         first = bisect_right(self._indexes, digits, key=self._first) - 1
         for index in range(max(first, 0), bisect_left(self._indexes, end, key=self._first)):
             yield from self._part(index).between(digits, end)
+
+    def any_beyond(self, digits: str) -> bool:
+        """Whether a prefix that begins with the digits, and goes on, is described."""
+        index = bisect_right(self._indexes, digits, key=self._first) - 1
+        following = self._part(index).after(digits) if index >= 0 else None
+        if following is None and index + 1 < len(self._indexes):
+            following = self._first(index + 1)
+        return following is not None and following.startswith(digits)
 
     def _first(self, index: int) -> str:
         return self._part(index).first

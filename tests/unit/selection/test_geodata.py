@@ -49,6 +49,14 @@ def test_what_begins_with_digits_is_found_across_parts(names: Mapping[str, str],
     assert list(in_parts(names, size).within(digits)) == expected
 
 
+@given(few_names.filter(bool), st.integers(1, 7), prefixes)
+def test_whether_a_prefix_goes_beyond_digits_is_found_across_parts(
+    names: Mapping[str, str], size: int, digits: str
+) -> None:
+    expected = any(prefix.startswith(digits) and prefix != digits for prefix in names)
+    assert in_parts(names, size).any_beyond(digits) == expected
+
+
 def test_a_part_is_read_when_it_is_asked_and_once() -> None:
     read: list[int] = []
 

@@ -1,14 +1,12 @@
-import importlib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Any
+# ruff: noqa: S311 - what is drawn at random is seeded, and no secret
+from collections.abc import Iterator
+from random import Random
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from phonenumbers import (
     COUNTRY_CODE_TO_REGION_CODE,
-    PhoneMetadata,
     PhoneNumberFormat,
     PhoneNumberType,
     example_number_for_type,
@@ -17,9 +15,10 @@ from phonenumbers import (
     number_type,
     parse,
 )
-from phonenumbers.geodata import GEOCODE_DATA
 
 from worker.selection import regions
+from worker.selection.blocks import Blocks
+from worker.selection.numbering_plan import after_calling_code, step
 from worker.selection.regions import Location, locate, locate_uncached
 
 CAPITALS_AND_OTHERS = [
@@ -201,11 +200,18 @@ def test_a_place_is_of_one_country() -> None:
     assert {locate(number).place for number in ("+541123456789", "+542214123456")} == {"AR:Buenos Aires"}
 
 
-def test_numbers_of_a_block_cost_one_look_at_the_metadata() -> None:
-    regions._locate_block.cache_clear()  # noqa: SLF001 - the cache is what is tested
-    for number in ("+12125550123", "+12125550124", "+12125550999", "+442071234567", "+442071234599"):
-        locate(number)
-    assert regions._locate_block.cache_info().misses == 2  # noqa: SLF001
+def test_what_is_worked_out_for_a_number_holds_for_all_that_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+
+    def look(number: str) -> Location:
+        looked_at.append(number)
+        return locate_uncached(number)
+
+    monkeypatch.setattr(regions, "_BLOCKS", Blocks(10_000))
+    monkeypatch.setattr(regions, "locate_uncached", look)
+    phones = [f"+1212{number}" for number in Random(1).sample(range(2_000_000, 10_000_000), 2_000)]
+    assert {locate(phone).place for phone in phones} == {"US:New York"}
+    assert sorted(phone[5] for phone in looked_at) == list("23456789")  # an exchange begins with no less
 
 
 def examples() -> Iterator[str]:
@@ -232,7 +238,7 @@ near_an_example = st.builds(
 @example("+390000000000")
 @example("+54911")
 @example("+549")
-@settings(max_examples=500, deadline=None)  # the first look at North America reads its states
+@settings(max_examples=1_500, deadline=None)  # the first look at North America reads its states
 def test_any_number_is_located_as_from_all_its_digits(number: str) -> None:
     location = locate(number)
     assert location == locate_uncached(number)
@@ -240,89 +246,55 @@ def test_any_number_is_located_as_from_all_its_digits(number: str) -> None:
     assert location.area is None or number.replace("+549", "+54").startswith(location.area.replace("+549", "+54"))
 
 
-def test_no_digit_beyond_the_block_decides() -> None:
-    """Hold the lengths of the blocks against all patterns of the metadata and all prefixes of the data."""
-    described: defaultdict[str, int] = defaultdict(int)
-    for prefix in GEOCODE_DATA:
-        for end in (1, 2, 3):
-            described[prefix[:end]] = max(described[prefix[:end]], len(prefix))
-    for calling_code, countries in COUNTRY_CODE_TO_REGION_CODE.items():
-        written = str(calling_code)
-        decided = max(
-            described[written] + (written == "54"),  # the 9 of mobiles stands before the described prefix
-            len(written) + max(last_deciding_digit(pattern) for pattern in patterns(calling_code, countries)),
-        )
-        block = 10 if f"+{written}".startswith(regions._LATE) else 8  # noqa: SLF001 - the table is what is tested
-        assert decided <= block, f"+{written} decides by {decided} digits"
+@given(e164 | near_an_example, st.data())
+@settings(max_examples=1_500, deadline=None)
+def test_what_follows_the_deciding_digits_does_not_matter(number: str, data: st.DataObject) -> None:
+    decided = deciding(number)
+    left = len(number) - len(decided)
+    tails = data.draw(st.tuples(*2 * [st.text("0123456789", min_size=left, max_size=left)]))
+    assert len({locate_uncached(decided + tail) for tail in tails}) == 1
 
 
-def patterns(calling_code: int, countries: Iterable[str]) -> Iterator[str]:
-    kinds = [
-        *("general_desc", "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost"),
-        *("personal_number", "voip", "pager", "uan", "voicemail"),
-    ]
-    for country in countries:
-        metadata = PhoneMetadata.metadata_for_region_or_calling_code(calling_code, country)
-        assert metadata is not None
-        for description in (getattr(metadata, kind) for kind in kinds):
-            if description is not None and description.national_number_pattern:
-                yield description.national_number_pattern
-        yield metadata.leading_digits or ""
-        for number_format in (*metadata.number_format, *metadata.intl_number_format):
-            yield number_format.pattern or ""
-            yield from number_format.leading_digits_pattern[-1:]
+@pytest.mark.parametrize("calling_code", sorted(COUNTRY_CODE_TO_REGION_CODE))
+def test_no_digit_decides_behind_those_that_the_plan_names(calling_code: int) -> None:
+    """Walk where the patterns lead, which random digits seldom do."""
+    random = Random(calling_code)
+    for _ in range(40):
+        number, positions = f"+{calling_code}", after_calling_code(str(calling_code))
+        while positions:
+            number += random.choice(sorted(random.choice(sorted(positions, key=str)).digits))
+            positions = step(positions, number[-1])
+        number += tail(random.choice((0, 2, 4, 5, 6, 7)), random)
+        decided = deciding(number)
+        assert len({locate_uncached(decided + tail(len(number) - len(decided), random)) for _ in range(6)}) == 1, number
 
 
-# The parser behind `re`, which has no public name. Untyped, and at home in this test only.
-regex: Any = importlib.import_module("re._parser")
-ANY_DIGIT = set(range(ord("0"), ord("9") + 1))
+def tail(length: int, random: Random) -> str:
+    return "".join(random.choices("0123456789", k=length))
 
 
-def last_deciding_digit(pattern: str) -> int:
-    """Give the position, counted from 1, of the last digit that the pattern does not take whatever it is."""
-    return walk(regex.parse(pattern), 0)[1]
+def deciding(number: str) -> str:
+    """The digits that decide, of a number or all of it."""
+    blocks = Blocks[None](1_000)
+    smallest = blocks.known_of(number)
+    return next(number[:end] for end in range(1, len(number) + 1) if blocks.known_of(number[:end]) is smallest)
 
 
-def walk(tokens: Any, position: int) -> tuple[int, int]:
-    """Give the furthest position after the tokens, and the last one at which a digit decides; 0 for none."""
-    decided = 0
-    for operation, argument in tokens:
-        match str(operation):
-            case "LITERAL":
-                position += 1
-                decided = position
-            case "IN":
-                position += 1
-                if not ANY_DIGIT.issubset(members(argument)):
-                    decided = position
-            case "MAX_REPEAT":
-                _, most, repeated = argument
-                length, inside = walk(repeated, 0)
-                if inside:
-                    decided = max(decided, position + length * (most - 1) + inside)
-                position += length * most
-            case "SUBPATTERN":
-                position, inside = walk(argument[-1], position)
-                decided = max(decided, inside)
-            case "BRANCH":
-                ends = [walk(branch, position) for branch in argument[1]]
-                position = max(end for end, _ in ends)
-                decided = max(decided, *(inside for _, inside in ends))
-            case "ASSERT" | "ASSERT_NOT":
-                decided = max(decided, walk(argument[1], position)[1])
-            case other:
-                raise AssertionError(other)
-    return position, decided
-
-
-def members(alternatives: Any) -> Iterator[int]:
-    for operation, argument in alternatives:
-        match str(operation):
-            case "LITERAL":
-                yield argument
-            case "RANGE":
-                yield from range(argument[0], argument[1] + 1)
-            case "CATEGORY":
-                yield from ANY_DIGIT
-            case other:
-                raise AssertionError(other)
+@pytest.mark.parametrize(
+    ("number", "decided"),
+    [
+        ("+12125550123", "+12125"),
+        ("+12025550123", "+12025"),
+        ("+4930123456", "+4930123"),
+        ("+390212345678", "+390212"),
+        ("+33144123456", "+331441"),
+        ("+80012345678", "+800"),
+        ("+21012345678", "+210"),
+        ("+358401234567", "+35840"),
+        ("+5491123456789", "+549112"),
+        ("+546752345678", "+54675234"),  # a mobile without its 9: both groups are taken for the area code
+        ("+44", "+44"),
+    ],
+)
+def test_a_few_digits_decide(number: str, decided: str) -> None:
+    assert deciding(number) == decided
