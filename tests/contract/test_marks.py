@@ -224,7 +224,9 @@ async def test_marks_vouch_for_nothing_that_lost(store: Store) -> None:
     store.guard({0: {0: NOTHING, 2: NOTHING}})
     await store.write([change(first)], {0: Mark(1, 0, 0)})
     assert await store.write([change(first), change(second)], {0: Mark(2, 0, 0)}) == {first}
-    assert await store.marks_of([(0, 0), (0, 2)]) == {(0, 0): b"1 0 0", (0, 2): b"2 0 0"}
+    marks = await store.marks_of([(0, 0), (0, 2)])
+    assert marks[0, 0] == b"1 0 0"
+    assert marks[0, 2] in {b"1 0 0", b"2 0 0"}  # it lost nothing, and may have come with one that did
     assert await store.write([change(first, 1)], {0: Mark(2, 0, 0)}) == set()
     assert await store.marks_of([(0, 0), (0, 2)]) == {(0, 0): b"2 0 0", (0, 2): b"2 0 0"}
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
+from math import ceil
 from typing import Final, TypeAlias
 from uuid import uuid4
 
@@ -376,7 +377,7 @@ async def test_a_key_of_another_type_is_an_absent_contact_to_read_and_write(
     assert await snapshot(store, contact) == Snapshot(history(), 1, {})
 
 
-async def test_a_batch_costs_one_command_a_bucket(store: RedisContactStore, redis: Client, contact: str) -> None:
+async def test_a_batch_costs_few_commands(store: RedisContactStore, redis: Client, contact: str) -> None:
     contacts = [f"{contact}-{index}" for index in range(100)]
     used = len({bucket_of(each, BUCKETS) for each in contacts})
     await store.write([Change(each, 0, history(), {}) for each in contacts], {})  # every server knows the script
@@ -388,8 +389,9 @@ async def test_a_batch_costs_one_command_a_bucket(store: RedisContactStore, redi
     after_write = await _calls(redis)
 
     assert used < len(contacts)
-    assert _outside_scripts(after_read - before) == {"mget": used}
-    assert _outside_scripts(after_write - after_read) == {"evalsha": used}
+    on_cluster = isinstance(redis, RedisCluster)
+    assert _outside_scripts(after_read - before) == {"mget": used if on_cluster else 1}
+    assert _outside_scripts(after_write - after_read) == {"evalsha": used if on_cluster else ceil(used / 32)}
 
 
 async def _calls(redis: Client) -> Counter[str]:

@@ -33,6 +33,11 @@ class Commands:
     def __init__(self, client: Client) -> None:
         self._client = client
 
+    @property
+    def is_cluster(self) -> bool:
+        """Whether the keys of one command must be of one bucket."""
+        return isinstance(self._client, RedisCluster)
+
     async def send(self, commands: Sequence[Command]) -> list[Any]:
         """Send the commands in one go, to each node its own; give the answers in order. Raises the first error."""
         return _without_errors(await self._send(commands))

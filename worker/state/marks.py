@@ -109,9 +109,8 @@ class Guards:
                 self.ask(index, bucket, Mark(*map(max, guard, mark)) if isinstance(guard, Mark) else mark)
 
     def buckets(self, indexes: Collection[int]) -> Iterator[int]:
-        """The buckets that are guarded for these partition indexes."""
-        for index in indexes:
-            yield from self._by_index.get(index, ())
+        """The buckets that are guarded for these partition indexes, each once."""
+        return iter(dict.fromkeys(bucket for index in indexes for bucket in self._by_index.get(index, ())))
 
     def of(self, bucket: int) -> Mapping[int, Guard]:
         """The guards of a bucket, by partition index."""

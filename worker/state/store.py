@@ -1,4 +1,6 @@
-"""Contacts in Redis: read many, write many, each in one round trip, with one command per bucket.
+"""Contacts in Redis: read many, write many, each in one round trip.
+
+That is one command per bucket on a cluster, and on one server one for many buckets.
 
 A contact is written only if it is still of the version that was read (compare and set, in `write.lua`), together
 with the replies that were newly decided for it. Who loses reads again, and finds what the other decided.
@@ -10,6 +12,7 @@ before a decision is made without them.
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
@@ -49,6 +52,10 @@ Place: TypeAlias = tuple[int, int]
 
 _WRITE: Final = Script("write.lua")
 _FORGET: Final = Script("forget.lua")
+_BUCKETS_TOGETHER: Final = 32
+"""Buckets in one command, where one server has them all: as many commands cost 8 µs each, most of it in the client. A
+script runs alone, so not all at once."""
+
 _GLOB = re.compile(r"([\\*?\[\]])")
 _NEVER: Final = 2**53
 """More than any offset, and still exact in Lua."""
@@ -94,6 +101,10 @@ class Change(msgspec.Struct):
     replaces: bytes | None = None
 
 
+Parts: TypeAlias = Mapping[int, Sequence[Change]]
+"""What is written, by bucket. With nothing to be written of contacts, a bucket is only marked."""
+
+
 class RedisContactStore:
     """The contacts, on one Redis server or on Redis Cluster.
 
@@ -130,14 +141,16 @@ class RedisContactStore:
         Raises `StateLostError` if a bucket that was read does not show what it must.
         """
         parts = self._by_bucket((contact_id, (contact_id, call_ids)) for contact_id, call_ids in calls.items())
-        commands = [_read_command(bucket, self._guards.of(bucket), part) for bucket, part in parts.items()]
-        values = await self._commands.send(commands)
+        keys = [_read_keys(bucket, self._guards.of(bucket), part) for bucket, part in parts.items()]
+        if not self._commands.is_cluster:
+            keys = [list(chain.from_iterable(keys))]
+        answers = await self._commands.send([("MGET", *each) for each in keys if each])
+        stored = chain.from_iterable(answers)
         lost: set[int] = set()
         snapshots: dict[str, Snapshot] = {}
-        for (bucket, part), stored in zip(parts.items(), values, strict=True):
-            guards = len(self._guards.of(bucket))
-            lost |= self._guards.see(bucket, stored[:guards])
-            snapshots |= _snapshots(part, iter(stored[guards:]))
+        for bucket, part in parts.items():
+            lost |= self._guards.see(bucket, list(islice(stored, len(self._guards.of(bucket)))))
+            snapshots |= _snapshots(part, stored)
         if lost:
             raise StateLostError(lost)
         return snapshots
@@ -149,27 +162,39 @@ class RedisContactStore:
         A loser may also be a contact whose write arrived while its answer was lost: read again, it has the replies.
         With the changes go the `marks`, by partition index, into every bucket that is guarded for it: marks, or
         what is to stand in their place for now.
-        A bucket with a loser keeps its marks: give them again with what is written instead.
+        A bucket with a loser keeps its marks, and so may others: give them again with what is written instead.
         Raises `StateLostError` if a bucket does not show what it must: then nothing is written to that bucket.
         """
-        parts = self._by_bucket((change.contact_id, change) for change in changes)
-        for bucket in self._guards.buckets(marks):
-            parts.setdefault(bucket, [])
+        parts: dict[int, Sequence[Change]] = dict.fromkeys(self._guards.buckets(marks), ())
+        parts |= self._by_bucket((change.contact_id, change) for change in changes)
         self._guards.announce(marks)
-        commands = [self._write_command(bucket, part, marks) for bucket, part in parts.items()]
-        lost: set[int] = set()
-        losers: set[str] = set()
-        for (bucket, part), positions in zip(parts.items(), await self._commands.run(_WRITE, commands), strict=True):
-            guarded = self._guards.of(bucket)
-            if positions is None:
-                lost.update(guarded)
-                continue
-            losers.update(part[position - 1].contact_id for position in positions)
-            if not positions:
-                self._guards.written(bucket, marks)
-        if lost:
-            raise StateLostError(lost)
+        together = 1 if self._commands.is_cluster else _BUCKETS_TOGETHER
+        refused, losers = await self._write(list(_pieces(parts, together)), marks)
+        if refused and together > 1:
+            # Nothing of theirs was written. One by one they tell where a mark is not as it should be.
+            one_by_one = [{bucket: part} for piece in refused for bucket, part in piece.items()]
+            refused, more = await self._write(one_by_one, marks)
+            losers |= more
+        if refused:
+            raise StateLostError({index for piece in refused for bucket in piece for index in self._guards.of(bucket)})
         return losers
+
+    async def _write(self, pieces: Sequence[Parts], marks: Mapping[int, Mark | bytes]) -> tuple[list[Parts], set[str]]:
+        """Send a command for each piece; give those in which a mark was not as it should be, and the losers."""
+        new = {index: mark if isinstance(mark, bytes) else mark.encode() for index, mark in marks.items()}
+        commands = [self._write_command(piece, new) for piece in pieces]
+        refused: list[Parts] = []
+        losers: set[str] = set()
+        for piece, positions in zip(pieces, await self._commands.run(_WRITE, commands), strict=True):
+            if positions is None:
+                refused.append(piece)
+            elif positions:
+                changes = list(chain.from_iterable(piece.values()))
+                losers.update(changes[position - 1].contact_id for position in positions)
+            else:
+                for bucket in piece:
+                    self._guards.written(bucket, marks)
+        return refused, losers
 
     async def marks_of(self, places: Collection[Place]) -> dict[Place, bytes | None]:
         """What stands where the marks are, by partition index and bucket."""
@@ -237,19 +262,20 @@ class RedisContactStore:
             parts[bucket_of(contact_id, self._buckets)].append(item)
         return parts
 
-    def _write_command(self, bucket: int, changes: Sequence[Change], marks: Mapping[int, Mark | bytes]) -> Command:
-        """What follows the script in the command that writes to one bucket; see `write.lua`."""
-        guards = self._guards.of(bucket)
-        keys = [mark_key(bucket, index) for index in guards]
+    def _write_command(self, piece: Parts, marks: Mapping[int, bytes]) -> Command:
+        """What follows the script in the command that writes to these buckets; see `write.lua`."""
+        guards = [(bucket, index, guard) for bucket in piece for index, guard in self._guards.of(bucket).items()]
+        keys = [mark_key(bucket, index) for bucket, index, _ in guards]
         values: list[bytes | int] = [len(guards), *self._retentions_ms]
-        for index, guard in guards.items():
-            values += _guard_arguments(guard, marks.get(index))
-        for change in changes:
-            keys.append(contact_key(bucket, change.contact_id))
-            keys += [reply_key(bucket, change.contact_id, call_id) for call_id in change.replies]
-            read = head(change.version) if change.replaces is None else change.replaces
-            value = encode(change.history, change.version + 1)
-            values += (read, value, change.replies_age_ms, len(change.replies), *change.replies.values())
+        for _, index, guard in guards:
+            values += _guard_arguments(guard, marks.get(index, b""))
+        for bucket, changes in piece.items():
+            for change in changes:
+                keys.append(contact_key(bucket, change.contact_id))
+                keys += [reply_key(bucket, change.contact_id, call_id) for call_id in change.replies]
+                read = head(change.version) if change.replaces is None else change.replaces
+                value = encode(change.history, change.version + 1)
+                values += (read, value, change.replies_age_ms, len(change.replies), *change.replies.values())
         return (len(keys), *keys, *values)
 
 
@@ -274,19 +300,24 @@ async def connect(  # noqa: PLR0913 - all that the configuration says of Redis
     )
 
 
-def _guard_arguments(guard: Guard, new: Mark | bytes | None) -> tuple[bytes | int, ...]:
-    written = new.encode() if isinstance(new, Mark) else new or b""
+def _pieces(parts: Parts, size: int) -> Iterator[Parts]:
+    items = iter(parts.items())
+    while piece := dict(islice(items, size)):
+        yield piece
+
+
+def _guard_arguments(guard: Guard, new: bytes) -> tuple[bytes | int, ...]:
     if isinstance(guard, Token):
-        return (guard.stands, _NEVER, _NEVER, written)
-    return (b"" if guard.is_nothing else _NOT_STORED, guard.requests, guard.outcomes, written)
+        return (guard.stands, _NEVER, _NEVER, new)
+    return (b"" if guard.is_nothing else _NOT_STORED, guard.requests, guard.outcomes, new)
 
 
-def _read_command(bucket: int, guards: Iterable[int], part: Sequence[tuple[str, Collection[str]]]) -> Command:
+def _read_keys(bucket: int, guards: Iterable[int], part: Sequence[tuple[str, Collection[str]]]) -> list[str]:
     keys = [mark_key(bucket, index) for index in guards]
     for contact_id, call_ids in part:
         keys.append(contact_key(bucket, contact_id))
         keys += [reply_key(bucket, contact_id, call_id) for call_id in call_ids]
-    return ("MGET", *keys)
+    return keys
 
 
 def _snapshots(part: Sequence[tuple[str, Collection[str]]], stored: Iterator[bytes | None]) -> dict[str, Snapshot]:

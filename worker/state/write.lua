@@ -1,5 +1,5 @@
--- Writes the contacts of one bucket that are still as they were read, each all or nothing, each on its own; and the
--- bucket's marks. Nothing at all is written if a mark is not as it should be: then the bucket has lost something.
+-- Writes the contacts of some buckets that are still as they were read, each all or nothing, each on its own; and the
+-- buckets' marks. Nothing at all is written if a mark is not as it should be: then its bucket has lost something.
 --
 -- KEYS  the marks; then per contact: its key, then the keys of its new replies
 -- ARGV  the number of marks; retention of contacts (ms), retention of replies (ms); then

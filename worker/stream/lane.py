@@ -92,6 +92,11 @@ class Lane:
         side.fetches.append(fetch)
         side.waiting_bytes += fetch.size_bytes
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is fetched and not handled."""
+        return not any(side.waiting for side in self._places)
+
     def backlog(self, topic: str) -> int:
         """Records of the topic that are fetched and not handled."""
         return len(self._sides[topic].waiting)
