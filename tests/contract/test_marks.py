@@ -231,6 +231,16 @@ async def test_marks_vouch_for_nothing_that_lost(store: Store) -> None:
     assert await store.marks_of([(0, 0), (0, 2)]) == {(0, 0): b"2 0 0", (0, 2): b"2 0 0"}
 
 
+async def test_a_bucket_that_lost_its_mark_holds_up_no_other(store: Store) -> None:
+    lost, sound = contact_in(0), contact_in(1)
+    store.guard({0: {0: Mark(5, 0, 0)}, 1: {1: NOTHING}})
+    with pytest.raises(StateLostError) as caught:
+        await store.write([change(lost), change(sound)], {0: Mark(6, 0, 0), 1: Mark(1, 0, 0)})
+    assert caught.value.indexes == {0}
+    assert (await store.read({sound: ()}))[sound].version == 1
+    assert await store.marks_of([(0, 0), (1, 1)]) == {(0, 0): None, (1, 1): b"1 0 0"}
+
+
 async def test_who_slept_through_a_rebuild_is_a_loser(store: Store) -> None:
     contact = contact_in(0)
     rebuilt = Change(contact, 1_700_000_000_000, history(), {}, replaces=b"")

@@ -26,6 +26,7 @@ _STORED = re.compile(rb"([1-9][0-9]{0,17}) ([\x00-\xff])", re.DOTALL)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(ContactHistory)
 
+_WRITTEN: Final = bytes([FORMAT])
 _CHECKSUM_BYTES: Final = 4
 
 
@@ -49,7 +50,7 @@ def head(version: int) -> bytes:
 def encode(history: ContactHistory, version: int) -> bytes:
     """The value to store, of version 1 or more."""
     payload = _encoder.encode(history)
-    return b"%b%c%b%b" % (head(version), FORMAT, crc32(payload).to_bytes(_CHECKSUM_BYTES, "big"), payload)
+    return b"".join((head(version), _WRITTEN, crc32(payload).to_bytes(_CHECKSUM_BYTES, "big"), payload))
 
 
 def decode(stored: bytes | None) -> tuple[ContactHistory, int]:
@@ -69,12 +70,12 @@ def decode(stored: bytes | None) -> tuple[ContactHistory, int]:
     if decode_payload is None:
         raise DamagedStateError(f"there is no format {written}")
     try:
-        return decode_payload(memoryview(stored)[match.end() :]), version
+        return decode_payload(stored[match.end() :]), version
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedStateError(f"its payload cannot be decoded ({type(error).__name__})") from error
 
 
-def _decode(stored: memoryview) -> ContactHistory:
+def _decode(stored: bytes) -> ContactHistory:
     payload = stored[_CHECKSUM_BYTES:]
     if crc32(payload).to_bytes(_CHECKSUM_BYTES, "big") != stored[:_CHECKSUM_BYTES]:
         raise DamagedStateError("its checksum is another")
