@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from schemas.events import PassReason
 from worker.selection import uses
@@ -44,7 +44,8 @@ class Pool:
         The draw counts the unused numbers only, and the ranks of the used ones shift it past them: what is
         paid for is the contact's history, not the pool.
         """
-        taken = [rank for rank in map(self._rank.get, uses.numbers(used)) if rank is not None]
+        ranks = list(map(self._rank.get, uses.numbers(used)))
+        taken = [rank for rank in ranks if rank is not None] if None in ranks else cast("list[int]", ranks)
         if len(taken) == len(self.numbers):
             return None
         taken.sort()

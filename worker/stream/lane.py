@@ -97,6 +97,11 @@ class Lane:
         """Whether nothing is fetched and not handled."""
         return not any(side.waiting for side in self._places)
 
+    @property
+    def waiting(self) -> int:
+        """Records, of all topics, that are fetched and not handled."""
+        return sum([len(side.waiting) for side in self._places])
+
     def backlog(self, topic: str) -> int:
         """Records of the topic that are fetched and not handled."""
         return len(self._sides[topic].waiting)
