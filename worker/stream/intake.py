@@ -67,7 +67,7 @@ _SELDOM: Final = _Fetching(50, 1)
 demo's broker answers only when the time is over."""
 _BUSY: Final = _Fetching(3, 64 * 1024)
 """While records come. Without it a fetch brings one record or two, and to ask for each keeps two cores from the calls
-themselves: at 500 calls a second the worker took 86 % of a core, with it 64, and of 100 calls the last waited less."""
+themselves: at 500 calls a second the worker took 86 % of a core, with it 62, and of 100 calls the last waited less."""
 
 _UNREADABLE_RETRY_S: Final = 10.0
 """How long the partition of a damaged batch is left alone before it is read again."""
