@@ -9,6 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from worker.stream.connection import KafkaConnection
 from worker.stream.intake import MAX_BATCH, Intake
@@ -182,6 +183,28 @@ async def test_who_starts_over_gets_everything_again_that_is_not_committed(
             offsets = [record.offset for record in records if record.partition == partition]
             assert offsets == list(range(len(offsets)))
         assert len(records) == total
+
+
+async def test_whose_commit_is_refused_has_nothing_until_the_group_gives_it_again(
+    connection: KafkaConnection, topics: CallTopics, group: str, producer: AIOKafkaProducer
+) -> None:
+    await producer.send_and_wait(topics.call_outcome, b"0", partition=3)
+    intake = Intake(connection, topics, group, 600_000)  # so seldom a heartbeat that none tells it first
+    await intake.start()
+    try:
+        batch = await next_batch(intake)
+        coordinator = intake._consumer._coordinator  # noqa: SLF001 - who is expelled must be named
+        await coordinator._send_req(LeaveGroupRequest(group, coordinator.member_id))  # noqa: SLF001
+        intake.done(batch)
+        await intake.commit()
+        assert intake.assignment is None
+        assert not intake.is_assigned
+        assert not intake.uncommitted
+        intake.start_over()
+        assert intake.assignment is None
+        assert values(await handed_out(intake, 1)) == [b"0"]
+    finally:
+        await intake.stop()
 
 
 async def test_a_committed_batch_is_that_of_the_group(

@@ -63,15 +63,15 @@ class SimIntake:
             self.is_served = True
 
     def start_over(self) -> None:
-        assert self.assignment is not None, "who has nothing loses nothing"
         for topic, index in self._positions:
             in_hand = [record for batch in self.in_hand for record in batch]
             back = [record.offset for record in in_hand if (record.topic, record.partition) == (topic, index)]
             first = back[0] if back else self._lanes[index].first_offset(topic)
             if first is not None:
                 self._positions[topic, index] = first
-        self._lanes = {index: Lane(INPUTS) for index in self.assignment.indexes}
-        self.assignment, self.is_served = Assignment(*self.assignment), False
+        if self.assignment is not None:
+            self._lanes = {index: Lane(INPUTS) for index in self.assignment.indexes}
+            self.assignment, self.is_served = Assignment(*self.assignment), False
         self.in_hand = []
 
     async def fetch(self) -> list[SourceRecord]:
@@ -105,8 +105,15 @@ class SimIntake:
 
     def _commit(self, offsets: dict[tuple[str, int], int]) -> None:
         group = self._kafka.group
-        if self.name in group and self._generation == group.generation:  # else refused, which the real one swallows
+        if self.name in group and self._generation == group.generation:
             group.committed.update(offsets)
+        elif offsets:
+            self._superseded()
+
+    def _superseded(self) -> None:
+        """Have nothing until the group gives something."""
+        self.assignment, self.is_served = None, False
+        self._lanes, self._positions = {}, {}
 
     def _may_fetch(self) -> bool:
         group = self._kafka.group

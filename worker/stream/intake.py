@@ -228,12 +228,18 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             offsets, self._done = self._done, {}
             if not offsets:
                 return
+            assignment = self._assignment
             try:
                 await self._consumer.commit(offsets)
             except (CommitFailedError, IllegalStateError):
                 # The group gave the partitions away meanwhile. All of it is stored and published; the next owner
                 # reads it again, finds the decisions, and knows from the log that they are out.
                 log.warning("commit_superseded", partitions=_indexes(offsets))
+                if assignment is self._assignment:
+                    # Given up at once, not when the group calls: taken over anew before that, because Redis lost
+                    # something, they would be served without the outcomes that are done and, to the logs, not handled.
+                    self._assigned.clear()
+                    self._give_up()
             except BaseException:
                 self._done = offsets | self._done
                 raise
@@ -265,10 +271,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             # Like a commit that is superseded: it costs the next owner to find all of it decided.
             log.warning("not_committed", partitions=_indexes(self._done), reason=str(error) or type(error).__name__)
             self._done = {}
-        self._assignment, self._is_served = None, False
-        self._waits_exceeded = self.waits_exceeded
-        # Replaced, not emptied: who still waits for an answer about the old lanes sees that they are not the lanes.
-        self._lanes, self._unreadable = {}, {}
+        self._give_up()
         if revoked:
             log.info("partitions_revoked", partitions=_indexes(revoked))
 
@@ -279,6 +282,12 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._lanes = {index: Lane(self._inputs) for index in self._assignment.indexes}
         self._assigned.set()
         log.info("partitions_assigned", partitions=_indexes(assigned))
+
+    def _give_up(self) -> None:
+        self._assignment, self._is_served = None, False
+        self._waits_exceeded = self.waits_exceeded
+        # Replaced, not emptied: who still waits for an answer about the old lanes sees that they are not the lanes.
+        self._lanes, self._unreadable = {}, {}
 
     # Filling the lanes
 
