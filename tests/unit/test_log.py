@@ -5,6 +5,8 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import structlog
@@ -42,6 +44,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 def test_a_number_is_masked_wherever_it_stands(written: io.StringIO, number: str) -> None:
     structlog.get_logger("t").info("said", text=f"calling {number} now", nested={"a": [number], number: 1})
     line = written.getvalue()
+    assert "calling" in line
     assert number not in line
     assert "".join(filter(str.isdigit, number))[3:9] not in "".join(filter(str.isdigit, line))
 
@@ -74,7 +77,37 @@ def test_the_words_of_an_exception_are_not_shown(written: io.StringIO) -> None:
 
 def test_the_lines_of_libraries_are_masked(written: io.StringIO) -> None:
     logging.getLogger("library").warning("cannot reach %s", "+358401234567")
+    assert "cannot reach" in written.getvalue()
     assert "358401234567" not in written.getvalue()
+
+
+def test_a_line_names_its_level_and_where_it_comes_from(written: io.StringIO) -> None:
+    structlog.get_logger("worker.ours").warning("said")
+    logging.getLogger("library").warning("said")
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [(line["event"], line["level"], line["logger"]) for line in lines] == [
+        ("said", "warning", "worker.ours"),
+        ("said", "warning", "library"),
+    ]
+
+
+def test_lines_below_the_level_are_not_shown(written: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", written)
+    log.configure(Config(log_format="json", log_level="warning"))
+    for logger in (structlog.get_logger("worker.ours"), logging.getLogger("library")):
+        logger.info("whispered")
+        logger.error("said")
+    assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["said", "said"]
+
+
+def test_a_line_that_cannot_be_written_ends_nothing(monkeypatch: pytest.MonkeyPatch, written: io.StringIO) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        log.configure(Config(log_format="json"))
+        structlog.get_logger("worker.ours").info("said")
+        monkeypatch.setattr(sys, "stderr", written)
+        with suppress(OSError):
+            full.close()
 
 
 def test_who_asks_for_it_is_shown_everything(written: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
