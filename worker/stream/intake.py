@@ -8,7 +8,7 @@ forgotten: the next owner, which may be this replica again, reads it anew from t
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -82,6 +82,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._topics = topics
         self._inputs = topics.inputs
         self._lanes: dict[int, Lane] = {}
+        self._partitions: list[TopicPartition] = []
+        """Those of the lanes."""
         self._assignment: Assignment | None = None
         self._is_served = False
         self._reads = 0
@@ -170,7 +172,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._is_served = False
         self._waits_exceeded = self.waits_exceeded
         if assignment is not None:
-            self._lanes = {index: Lane(self._inputs) for index in assignment.indexes}
+            self._open_lanes(assignment.indexes)
             self._assignment = Assignment(*assignment)
         self._in_hand.clear()
         self._let_go()
@@ -279,15 +281,20 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         """Note the partitions. No record of theirs is handed out before they are taken over."""
         count = len(self._consumer.partitions_for_topic(self._topics.call_requested) or assigned)
         self._assignment, self._is_served = Assignment(frozenset(_indexes(assigned)), count), False
-        self._lanes = {index: Lane(self._inputs) for index in self._assignment.indexes}
+        self._open_lanes(self._assignment.indexes)
         self._assigned.set()
         log.info("partitions_assigned", partitions=_indexes(assigned))
 
     def _give_up(self) -> None:
         self._assignment, self._is_served = None, False
         self._waits_exceeded = self.waits_exceeded
+        self._open_lanes(())
+        self._unreadable = {}
+
+    def _open_lanes(self, indexes: Collection[int]) -> None:
         # Replaced, not emptied: who still waits for an answer about the old lanes sees that they are not the lanes.
-        self._lanes, self._unreadable = {}, {}
+        self._lanes = {index: Lane(self._inputs) for index in indexes}
+        self._partitions = [TopicPartition(topic, index) for index in indexes for topic in self._inputs]
 
     # Filling the lanes
 
@@ -300,8 +307,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         if self._asking is not None:
             await self._answered()
         else:
-            waiting = not all(lane.is_empty for lane in self._lanes.values())
-            await self._fill(timeout_ms=_ORDER_POLL_MS if waiting else _POLL_MS)
+            await self._fill(timeout_ms=_ORDER_POLL_MS if self._in_lanes() else _POLL_MS)
 
     async def _answered(self) -> None:
         """Wait for the answer about the ends of logs, if they were asked for: it is mostly there in a millisecond."""
@@ -328,10 +334,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
                 self._reads += 1
                 self._read_last[tp] = self._reads
                 await self._read([tp], lanes, 0, max_records=MAX_BATCH // len(ready))
-        else:
-            await self._read(room, lanes, timeout_ms, max_records=MAX_BATCH)
+        elif ready or timeout_ms:
+            await self._read(ready or room, lanes, timeout_ms, max_records=MAX_BATCH)
         self._learn_positions(self._lanes)
-        self._ask_ends(self._lanes)
+        self._ask_ends()
 
     async def _read(
         self, partitions: Sequence[TopicPartition], lanes: Mapping[int, Lane], timeout_ms: int, *, max_records: int
@@ -375,25 +381,20 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
 
     def _learn_positions(self, lanes: Mapping[int, Lane]) -> None:
         for index, lane in lanes.items():
-            if lane.is_empty:
+            if not lane.waiting:
                 continue  # nothing waits for it
             for topic in lane.sought():
                 position = self._position(TopicPartition(topic, index))
                 if position is not None:
                     lane.learn_position(topic, position)
 
-    def _ask_ends(self, lanes: Mapping[int, Lane]) -> None:
+    def _ask_ends(self) -> None:
         """Ask where the logs end that decide what may go next, one request at a time, without waiting for it."""
         if self._asking is not None:
             return
-        unknown = [
-            TopicPartition(topic, index)
-            for index, lane in lanes.items()
-            if not lane.is_empty
-            for topic in lane.unknown()
-        ]
+        unknown = [TopicPartition(topic, index) for index, lane in self._in_lanes().items() for topic in lane.unknown()]
         if unknown:
-            self._asking = asyncio.create_task(self._learn_ends(lanes, unknown), name="log ends")
+            self._asking = asyncio.create_task(self._learn_ends(self._lanes, unknown), name="log ends")
 
     async def _learn_ends(self, lanes: Mapping[int, Lane], unknown: Sequence[TopicPartition]) -> None:
         asked_at_s = time.monotonic()
@@ -415,10 +416,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         batch: list[SourceRecord] = []
         # First those of which little waits, that they do not wait behind the backlogs of others; of these a share, and
         # then what is left of the batch to any.
-        every = self._lanes.keys()
-        little = {index for index, lane in self._lanes.items() if lane.waiting <= _SHARE}
-        for indexes, share in ((little, _SHARE), (every - little, _SHARE), (every, MAX_BATCH)):
-            for index in [each for each in self._lanes if each in indexes]:
+        waiting = self._in_lanes()
+        little = [index for index, lane in waiting.items() if lane.waiting <= _SHARE]
+        much = [index for index, lane in waiting.items() if lane.waiting > _SHARE]
+        for indexes, share in ((little, _SHARE), (much, _SHARE), (much, MAX_BATCH)):
+            for index in indexes:
                 if len(batch) == MAX_BATCH:
                     return batch
                 lane = self._lanes.pop(index)  # and in again at the end, so that no index starves the others
@@ -426,21 +428,23 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
                 batch += lane.take(min(share, MAX_BATCH - len(batch)), now_s)
         return batch
 
+    def _in_lanes(self) -> dict[int, Lane]:
+        """The lanes in which something waits."""
+        return {index: lane for index, lane in self._lanes.items() if lane.waiting}
+
     def _room(self) -> list[TopicPartition]:
         """The partitions that may be read further. Of the others the consumer keeps what it has, and fetches no more.
 
         They are not paused: aiokafka would throw away what it has fetched of them, to fetch it again.
         """
-        partitions = [TopicPartition(topic, index) for index in self._lanes for topic in self._inputs]
-        shares = len(partitions)
-        full = {
+        shares = len(self._partitions)
+        closed = {
             TopicPartition(topic, index)
-            for index, lane in self._lanes.items()
-            if not lane.is_empty
+            for index, lane in self._in_lanes().items()
             for topic in self._inputs
             if lane.backlog(topic) * shares >= MAX_BACKLOG or lane.backlog_bytes(topic) * shares >= MAX_BACKLOG_BYTES
-        }
-        return [tp for tp in partitions if tp not in full and tp not in self._unreadable]
+        } | self._unreadable.keys()
+        return [tp for tp in self._partitions if tp not in closed] if closed else self._partitions
 
     def _position(self, tp: TopicPartition) -> int | None:
         # AIOKafkaConsumer.position() is a coroutine that waits for a position; this one is asked per fetch.

@@ -79,6 +79,8 @@ class Lane:
         """Take the topics in the order in which their records are handled on equal timestamps."""
         self._sides = {topic: _Side() for topic in topics}
         self._places = tuple(self._sides.values())
+        self.waiting = 0
+        """Records, of all topics, that are fetched and not handled."""
         self.waits_exceeded = 0
 
     def add(self, topic: str, records: Sequence[SourceRecord], fetched_at_s: float) -> None:
@@ -91,16 +93,7 @@ class Lane:
         fetch = _Fetched(fetched_at_s, records)
         side.fetches.append(fetch)
         side.waiting_bytes += fetch.size_bytes
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is fetched and not handled."""
-        return not any(side.waiting for side in self._places)
-
-    @property
-    def waiting(self) -> int:
-        """Records, of all topics, that are fetched and not handled."""
-        return sum([len(side.waiting) for side in self._places])
+        self.waiting += len(records)
 
     def backlog(self, topic: str) -> int:
         """Records of the topic that are fetched and not handled."""
@@ -161,6 +154,7 @@ class Lane:
             if waited_for:  # those that come later go at once, until the topic is heard of again
                 self.waits_exceeded += len(run)
             taken += run
+        self.waiting -= len(taken)
         return taken
 
     def put_back(self, records: Sequence[SourceRecord]) -> None:
@@ -172,6 +166,7 @@ class Lane:
             fetch = _Fetched(float("-inf"), [record])
             side.fetches.appendleft(fetch)
             side.waiting_bytes += fetch.size_bytes
+        self.waiting += len(records)
 
     def _waited_for(self, fetched_at_s: float) -> list[_Side]:
         """The topics of which an earlier record may still come than one that was fetched then."""
