@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import worker.stream.protocol  # noqa: F401 - how requests and answers are written and read
+
 
 class KafkaUnavailableError(Exception):
     """Kafka cannot be used as it was asked to; the text says why and how to mend it."""
