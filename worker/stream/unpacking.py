@@ -44,7 +44,7 @@ class FetchedRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 class UnreadableBatch(NamedTuple):
-    """Stands where a damaged batch is in what was fetched of a partition; `offset` is where the batch begins."""
+    """Stands where a damaged batch is in what was fetched of a partition; `offset` is where it cannot be read on."""
 
     topic: str
     partition: int
@@ -103,10 +103,11 @@ class _Batch:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
+        # One by one: all at once they take three times the memory of the batch, for each partition that is being read.
         try:
-            return iter(list(self._batch))
+            yield from self._batch
         except (UnicodeDecodeError, CorruptRecordException):  # the C parser's word for such a key, and the Python one's
-            return iter(_LenientBatch(self._data))
+            yield from _LenientBatch(self._data)  # from its beginning: who reads passes over what it had
 
     def __next__(self) -> Any:  # noqa: ANN401 - the marker of a control batch
         return next(self._batch)
