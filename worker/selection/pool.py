@@ -27,6 +27,7 @@ class Pool:
         self._known = frozenset(self.numbers)
         self._rank = {int(number): rank for rank, number in enumerate(self.numbers)}
         """Of the digits of each number."""
+        self._digits = frozenset(self._rank)
 
     def __contains__(self, number: str) -> bool:
         return number in self._known
@@ -44,7 +45,10 @@ class Pool:
         The draw counts the unused numbers only, and the ranks of the used ones shift it past them: what is
         paid for is the contact's history, not the pool.
         """
-        ranks = list(map(self._rank.get, uses.numbers(used)))
+        numbers = uses.numbers(used)
+        if len(numbers) == len(self.numbers) and self._digits.issuperset(numbers):
+            return None  # as the ranks would tell too, in twice the time: after hundreds of calls it is so of each
+        ranks = list(map(self._rank.get, numbers))
         taken = [rank for rank in ranks if rank is not None] if None in ranks else cast("list[int]", ranks)
         if len(taken) == len(self.numbers):
             return None

@@ -53,8 +53,14 @@ def test_each_unused_number_is_drawn_by_one_place_of_the_draw(used: set[str], st
     assert [unused_at(n) for n in range(len(unused))] == sorted(unused)
 
 
-def test_of_numbers_that_were_all_used_none_is_unused() -> None:
-    assert Pool(NUMBERS).unused(uses.pack(dict.fromkeys([*NUMBERS, NEW_YORK], 0)), place(0)) is None
+@pytest.mark.parametrize("strangers", [[], [NEW_YORK]])
+def test_of_numbers_that_were_all_used_none_is_unused(strangers: list[str]) -> None:
+    assert Pool(NUMBERS).unused(uses.pack(dict.fromkeys([*NUMBERS, *strangers], 0)), place(0)) is None
+
+
+def test_as_many_uses_as_numbers_leave_one_unused_if_a_stranger_is_among_them() -> None:
+    first, *others = sorted(NUMBERS)
+    assert Pool(NUMBERS).unused(uses.pack(dict.fromkeys([*others, "+358501234567"], 0)), place(0)) == first
 
 
 def test_the_number_with_the_oldest_use_was_used_longest_ago() -> None:
