@@ -13,6 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
@@ -140,7 +141,7 @@ class RedisContactStore:
 
         Raises `StateLostError` if a bucket that was read does not show what it must.
         """
-        parts = self._by_bucket((contact_id, (contact_id, call_ids)) for contact_id, call_ids in calls.items())
+        parts = self._by_bucket(calls.items(), itemgetter(0))
         keys = [_read_keys(bucket, self._guards.of(bucket), part) for bucket, part in parts.items()]
         if not self._commands.is_cluster:
             keys = [list(chain.from_iterable(keys))]
@@ -166,7 +167,7 @@ class RedisContactStore:
         Raises `StateLostError` if a bucket does not show what it must: then nothing is written to that bucket.
         """
         parts: dict[int, Sequence[Change]] = dict.fromkeys(self._guards.buckets(marks), ())
-        parts |= self._by_bucket((change.contact_id, change) for change in changes)
+        parts |= self._by_bucket(changes, attrgetter("contact_id"))
         self._guards.announce(marks)
         together = 1 if self._commands.is_cluster else _BUCKETS_TOGETHER
         refused, losers = await self._write(list(_pieces(parts, together)), marks)
@@ -255,11 +256,11 @@ class RedisContactStore:
         """Close all connections."""
         await self._commands.close()
 
-    def _by_bucket(self, items: Iterable[tuple[str, T]]) -> dict[int, list[T]]:
-        """Items of contacts, each given with the contact's id, by the contact's bucket."""
+    def _by_bucket(self, items: Iterable[T], contact_id: Callable[[T], str]) -> dict[int, list[T]]:
+        """Items by the bucket of the contact that each is of."""
         parts = defaultdict(list)
-        for contact_id, item in items:
-            parts[bucket_of(contact_id, self._buckets)].append(item)
+        for item in items:
+            parts[bucket_of(contact_id(item), self._buckets)].append(item)
         return parts
 
     def _write_command(self, piece: Parts, marks: Mapping[int, bytes]) -> Command:
