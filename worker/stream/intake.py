@@ -7,7 +7,7 @@ forgotten: the next owner, which may be this replica again, reads it anew from t
 
 import asyncio
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -24,12 +24,16 @@ from worker.stream.records import Assignment, SourceRecord, ends_of
 from worker.stream.topics import CallTopics
 from worker.stream.unpacking import UnreadableBatch
 
-MAX_BATCH: Final = 500
-"""Records in a batch: enough to spread a round trip thin, few enough that none waits long behind it."""
+MAX_BATCH: Final = 1_000
+"""Records in a batch: enough to spread a round trip thin."""
 
-_SHARE: Final = 32
-"""Records of one partition index that are handled together where more wait: each index in a batch has its part of a
-request to the brokers, so not a few of each of a hundred."""
+_PROMPT_BATCH: Final = 250
+"""Records in a batch while a partition has no backlog: its calls wait for one or two of others' batches."""
+
+_SHARE: Final = 128
+"""Records of one partition that are read, and of one index that are handled, before it is another's turn. What is new
+of a partition without a backlog is within it. Each index in a batch has its part of a request to the brokers, so not a
+few of each of a hundred."""
 
 _READ_TOGETHER: Final = 32
 """Partitions that are read further for a batch where more could be: each costs 20 µs."""
@@ -329,11 +333,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             # Each its share, first those of which least waits, and of them those that were not read for longest. Asked
             # for all of them at once, aiokafka gives the whole of one before any of the next.
             ready.sort(key=lambda tp: (lanes[tp.partition].backlog(tp.topic), self._read_last.get(tp, 0)))
-            ready = ready[:_READ_TOGETHER]
-            for tp in ready:
+            left = MAX_BATCH
+            for tp in ready[:_READ_TOGETHER]:
                 self._reads += 1
                 self._read_last[tp] = self._reads
-                await self._read([tp], lanes, 0, max_records=MAX_BATCH // len(ready))
+                left -= await self._read([tp], lanes, 0, max_records=min(_SHARE, left))
+                if not left:
+                    break
         elif ready or timeout_ms:
             await self._read(ready or room, lanes, timeout_ms, max_records=MAX_BATCH)
         self._learn_positions(self._lanes)
@@ -341,19 +347,20 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
 
     async def _read(
         self, partitions: Sequence[TopicPartition], lanes: Mapping[int, Lane], timeout_ms: int, *, max_records: int
-    ) -> None:
+    ) -> int:
         """Take in what has come of the partitions, or comes soon: not all, as what is compressed should stay so."""
         fetched = await self._consumer.getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
         if lanes is not self._lanes or not self._assigned.is_set():
             # A rebalance came between, and these are of the new assignment, whose lanes take nothing before the
             # partitions are taken over.
             self._put_back(fetched)
-            return
+            return 0
         now_s = time.monotonic()
         for tp, records in fetched.items():
             if isinstance(records[-1], UnreadableBatch):
                 self._leave_alone(tp, records.pop(), now_s)
             lanes[tp.partition].add(tp.topic, records, now_s)
+        return sum(map(len, fetched.values()))
 
     def _put_back(self, fetched: Mapping[TopicPartition, Sequence[SourceRecord]]) -> None:
         for tp, records in fetched.items():
@@ -414,19 +421,30 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             return []
         now_s = time.monotonic()
         batch: list[SourceRecord] = []
-        # First those of which little waits, that they do not wait behind the backlogs of others; of these a share, and
-        # then what is left of the batch to any.
+        # First those of which little waits, the least first, that they do not wait behind the backlogs of others; of
+        # these a share, and then what is left of the batch to any.
+        most = self._batch_size()
         waiting = self._in_lanes()
         little = [index for index, lane in waiting.items() if lane.waiting <= _SHARE]
+        little.sort(key=lambda index: waiting[index].waiting)
         much = [index for index, lane in waiting.items() if lane.waiting > _SHARE]
-        for indexes, share in ((little, _SHARE), (much, _SHARE), (much, MAX_BATCH)):
+        for indexes, share in ((little, _SHARE), (much, _SHARE), (much, most)):
             for index in indexes:
-                if len(batch) == MAX_BATCH:
+                if len(batch) == most:
                     return batch
                 lane = self._lanes.pop(index)  # and in again at the end, so that no index starves the others
                 self._lanes[index] = lane
-                batch += lane.take(min(share, MAX_BATCH - len(batch)), now_s)
+                batch += lane.take(min(share, most - len(batch)), now_s)
         return batch
+
+    def _batch_size(self) -> int:
+        """Records that the next batch may have."""
+        if sum([lane.waiting for lane in self._lanes.values()]) <= _PROMPT_BATCH:
+            return _PROMPT_BATCH
+        behind = Counter[int]()
+        for (_, index), records in self.lag().items():
+            behind[index] += records
+        return MAX_BATCH if all(behind[index] > _SHARE for index in self._lanes) else _PROMPT_BATCH
 
     def _in_lanes(self) -> dict[int, Lane]:
         """The lanes in which something waits."""
