@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.events import CallOutcome, CallRequested
+from schemas.events import REPLY, CallOutcome, CallRequested, NumberAssigned
 from schemas.settings import SettingsRecord
 from tests.model.engine import Engine
 from tests.property.test_selection import CONTACTS, Step, scripts, settings_records, unhurried
@@ -82,8 +82,13 @@ def test_the_attempts_survive_replies_that_the_log_no_longer_holds(
     for contact_id in CONTACTS:
         history = ContactHistory()
         taken_in(log[cut:], history, contact_id)
+        replies = [REPLY.validate_json(each.value) for each in log[cut:] if each.is_reply]
+        held = [each for each in replies if isinstance(each, NumberAssigned) and each.contact_id == contact_id]
         for project_id, calls in history.projects.items():
-            assert calls.attempts == engine.history_of(contact_id).attempts(project_id)
+            # Of the latest call that is held. That may be an older one whose reply was asked for again.
+            attempt = max(each.attempt for each in held if each.project_id == project_id)
+            assert calls.attempts == attempt <= engine.history_of(contact_id).attempts(project_id)
+        assert history.projects.keys() == {each.project_id for each in held}
 
 
 @unhurried
