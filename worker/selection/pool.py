@@ -65,9 +65,11 @@ class Pool:
 
         Of the used ones, packed as in `uses`: `None` when none of them is among the numbers.
         """
-        ranks = (rank for rank in map(self._rank.get, uses.numbers(used)) if rank is not None)
-        oldest_first = (self.numbers[rank] for rank in ranks)
-        return next((n for n in oldest_first if n != previous), previous if previous in self._known else None)
+        for digits, _ in uses.oldest_first(used):  # mostly the first of hundreds is it
+            rank = self._rank.get(digits)
+            if rank is not None and self.numbers[rank] != previous:
+                return self.numbers[rank]
+        return previous if previous in self._known else None
 
     def tiers(self, location: Location) -> Iterator[tuple[Sequence[str], PassReason]]:
         """The numbers near a location, closest tier first, each with what it means when there are none."""
