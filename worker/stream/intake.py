@@ -42,7 +42,7 @@ MAX_BACKLOG: Final = 12_000
 """Records, of all partitions, that may lie decoded and not handled: each partition of a topic has its share, and is
 not read further while it is full."""
 
-MAX_BACKLOG_BYTES: Final = 16 * 1024 * 1024
+MAX_BACKLOG_BYTES: Final = 8 * 1024 * 1024
 """The same in bytes, since one record may be as large as the brokers take."""
 
 _METADATA_AGE_MS: Final = 10_000
