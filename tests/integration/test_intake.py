@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from worker.stream.connection import KafkaConnection
-from worker.stream.intake import MAX_BATCH, Intake
+from worker.stream.intake import MAX_BATCH, PROMPT_BATCH, Intake
 from worker.stream.records import SourceRecord
 from worker.stream.topics import CallTopics
 
@@ -101,6 +101,30 @@ async def test_no_partition_waits_behind_the_backlogs_of_others(
         while b"alone" not in values(batch := await handed_out(intake, 1)):
             ahead += len(batch)
         assert ahead <= 3 * MAX_BATCH
+
+
+@pytest.mark.parametrize("partitions_without_backlog", [0, 1])
+async def test_batches_are_large_where_every_partition_has_a_backlog_and_no_fresh_call_waits_behind_one(
+    connection: KafkaConnection,
+    topics: CallTopics,
+    group: str,
+    producer: AIOKafkaProducer,
+    partitions_without_backlog: int,
+) -> None:
+    partitions = range(partitions_without_backlog, 12)
+    each = 1_500
+    for n in range(each):
+        for partition in partitions:
+            await producer.send(topics.call_requested, b"%d" % n + b"." * 100, partition=partition)
+    await producer.flush()
+    sizes: list[int] = []
+    async with joined(connection, topics, group) as intake, asyncio.timeout(PATIENCE_S):
+        while sum(sizes) < each * len(partitions):
+            batch = await next_batch(intake)
+            intake.done(batch)
+            sizes.append(len(batch))
+    assert max(sizes) <= MAX_BATCH
+    assert (max(sizes) > PROMPT_BATCH) == (partitions_without_backlog == 0)
 
 
 async def test_a_rebalance_while_idle_loses_nothing(

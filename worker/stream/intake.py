@@ -27,7 +27,7 @@ from worker.stream.unpacking import UnreadableBatch
 MAX_BATCH: Final = 1_000
 """Records in a batch: enough to spread a round trip thin."""
 
-_PROMPT_BATCH: Final = 250
+PROMPT_BATCH: Final = 250
 """Records in a batch while a partition has no backlog: its calls wait for one or two of others' batches."""
 
 _SHARE: Final = 128
@@ -439,12 +439,12 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
 
     def _batch_size(self) -> int:
         """Records that the next batch may have."""
-        if sum([lane.waiting for lane in self._lanes.values()]) <= _PROMPT_BATCH:
-            return _PROMPT_BATCH
+        if sum([lane.waiting for lane in self._lanes.values()]) <= PROMPT_BATCH:
+            return PROMPT_BATCH
         behind = Counter[int]()
         for (_, index), records in self.lag().items():
             behind[index] += records
-        return MAX_BATCH if all(behind[index] > _SHARE for index in self._lanes) else _PROMPT_BATCH
+        return MAX_BATCH if all(behind[index] > _SHARE for index in self._lanes) else PROMPT_BATCH
 
     def _in_lanes(self) -> dict[int, Lane]:
         """The lanes in which something waits."""
