@@ -92,12 +92,11 @@ class Delivery:
             self._publishing = None
 
     async def idle(self) -> None:
-        """Take the time, while nothing comes, to commit what is done. Raises what ended a batch or a commit."""
+        """Commit what is done, if that is due, though nothing comes. Raises what ended a batch or a commit."""
         if self._publishing is not None and self._publishing.done():
             await self.arrived()
         await self._look_after_commit()
-        if self._offsets.uncommitted:
-            self._begin_commit()
+        self._commit_if_due()
 
     async def finish(self) -> None:
         """Publish and commit all that was handed over."""
@@ -123,15 +122,15 @@ class Delivery:
         self._offsets.done(batch)
         report.tally = Tally.of(report.answers)
         self._observe(report)
-        if self._now() - self._committed_at >= self._commit_every:
-            self._begin_commit()
+        self._commit_if_due()
 
     async def _look_after_commit(self) -> None:
         if self._committing is not None and self._committing.done():
             await self._committing  # which raises what ended it
             self._committing = None
 
-    def _begin_commit(self) -> None:
-        if self._committing is None:
+    def _commit_if_due(self) -> None:
+        is_due = self._offsets.uncommitted and self._now() - self._committed_at >= self._commit_every
+        if is_due and self._committing is None:
             self._committed_at = self._now()
             self._committing = self._spawn(self._patiently(self._offsets.commit))

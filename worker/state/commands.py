@@ -46,9 +46,10 @@ class Commands:
         """Run a script with each of the arguments. A server that does not know it yet is sent its text."""
         answers = await self._send([("EVALSHA", script.sha, *each) for each in arguments])
         missing = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-        again = await self._send([("EVAL", script.text, *arguments[index]) for index in missing])
-        for index, answer in zip(missing, again, strict=True):
-            answers[index] = answer
+        if missing:
+            again = await self._send([("EVAL", script.text, *arguments[index]) for index in missing])
+            for index, answer in zip(missing, again, strict=True):
+                answers[index] = answer
         return _without_errors(answers)
 
     async def scan(self, pattern: str, *, beside: str | None = None) -> AsyncIterator[bytes]:

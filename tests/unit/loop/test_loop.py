@@ -59,6 +59,7 @@ class World:
         self.routings = 0
         self.limit = DeadLetterLimit(NO_LIMIT_PERCENT, 1_000)
         self.over_limit: list[Sequence[Refused]] = []
+        self.now = NOW
 
     def _step(self, name: str) -> None:
         self.steps.append(name)
@@ -180,7 +181,7 @@ class World:
                 offsets=self,  # type: ignore[arg-type] # whether anything is uncommitted is a list here
                 patiently=patiently,
                 spawn=asyncio.create_task,
-                now=lambda: NOW,
+                now=lambda: self.now,
                 commit_every=timedelta(seconds=1),
                 observe=self.reports.append,
             ),
@@ -361,15 +362,20 @@ async def test_what_ends_a_publication_ends_the_loop_though_nothing_more_comes()
     assert world.committed == []
 
 
-async def test_what_is_done_is_committed_once_nothing_more_comes() -> None:
+@pytest.mark.parametrize(("later_s", "commits"), [(0.9, 0), (1.0, 1)])
+async def test_what_is_done_is_committed_when_that_is_due_though_nothing_more_comes(
+    later_s: float, commits: int
+) -> None:
     world = World([[request("a")]])
     loop = world.loop()
     await loop.turn()
     await asyncio.sleep(0)
     assert world.committed == []
-    await loop.turn()
-    await asyncio.sleep(0)
-    assert len(world.committed) == 1
+    world.now += timedelta(seconds=later_s)
+    for _ in range(3):
+        await loop.turn()
+        await asyncio.sleep(0)
+    assert world.steps.count("commit") == commits
 
 
 async def test_a_mark_says_how_far_requests_and_outcomes_were_handled_and_which_replies_are_out() -> None:
