@@ -105,7 +105,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._assigned = asyncio.Event()
         self._waits_exceeded = 0
         self._asking: asyncio.Task[None] | None = None
-        self._log_ends = LogEnds(connection)
         self._consumer = AIOKafkaConsumer(
             **connection.client_options(),
             group_id=group_id,
@@ -124,13 +123,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             session_timeout_ms=session_timeout_ms,
             heartbeat_interval_ms=session_timeout_ms // 3,
         )
+        self._log_ends = LogEnds(self._consumer._client)  # noqa: SLF001 - one client, which knows the topics
 
     async def start(self) -> None:
         """Connect and ask to join the group. Raises aiokafka's `KafkaError` if no broker answers."""
         await self._consumer.start()
         # Else nothing is fetched for 100 ms while a partition waits to be read further, not even of the others.
         self._consumer._fetcher._prefetch_backoff = 0  # noqa: SLF001 - aiokafka has no public way to say so
-        await self._log_ends.start()
         self._consumer.subscribe(self._inputs, listener=self)
 
     async def stop(self) -> None:
@@ -138,7 +137,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         self._nothing_in_hand.set()
         if self._asking is not None:
             self._asking.cancel()
-        await self._log_ends.stop()
         await self._consumer.stop()
 
     async def ping(self) -> None:
@@ -210,6 +208,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         batch = self._take()
         if not batch:
             await self._wait()
+            await self._answered()
             batch = self._take()
         self._fetch_as(_BUSY if batch else _SELDOM)
         if batch:
