@@ -14,9 +14,10 @@ from redis.asyncio.cluster import RedisCluster
 from redis.crc import key_slot
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from tests.keys import contact_key, reply_key
 from tests.services.redis import RedisServer, redis_cluster, redis_server
 from worker.selection.history import CallEnd, ContactHistory
-from worker.state.buckets import bucket_of, contact_key, reply_key
+from worker.state.buckets import bucket_of
 from worker.state.store import (
     Change,
     DamagedStateError,

@@ -12,9 +12,10 @@ from redis import Redis
 from redis.cluster import RedisCluster
 
 from tests.end_to_end.centre import HELSINKI, STOCKHOLM, TAMPERE, Centre
+from tests.keys import contact_key
 from tests.services.redis import RedisClusterServers, RedisServer, redis_cluster, redis_server
 from worker.selection.history import ContactHistory
-from worker.state.buckets import bucket_of, contact_key
+from worker.state.buckets import bucket_of
 from worker.state.codec import decode
 
 PARTITIONS = 4

@@ -12,6 +12,7 @@ import pytest
 
 from schemas.events import DIALER_EVENT, REPLY
 from schemas.json_schema import RECORD_TYPES
+from tests.keys import contact_key, reply_key
 from tests.unit.loop.test_reading import Record
 from worker.loop.encoding import encode as encode_reply
 from worker.loop.reading import read
@@ -19,7 +20,7 @@ from worker.selection import uses
 from worker.selection.history import ContactHistory, ProjectCalls, WaitingOutcome
 from worker.settings.difference import difference
 from worker.settings.fold import Fold
-from worker.state.buckets import bucket_of, contact_key, mark_key, reply_key
+from worker.state.buckets import bucket_of, mark_key
 from worker.state.codec import FORMAT, decode, encode
 from worker.state.marks import Mark, decode_mark
 from worker.stream.publisher import fitting, reply_record

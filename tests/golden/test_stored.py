@@ -9,7 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.golden.test_formats import GOLDEN, contact_of, files
-from worker.state.buckets import bucket_of, contact_key, reply_key
+from tests.keys import contact_key, reply_key
+from worker.state.buckets import bucket_of
 from worker.state.codec import encode
 from worker.state.store import Change, RedisContactStore, Snapshot, connect
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final
 
+from tests.keys import contact_key, reply_key
 from tests.simulation.points import effect
 from worker.selection.history import ContactHistory
-from worker.state.buckets import bucket_of, buckets_of, contact_key, home_of, mark_key, owner_of, reply_key
+from worker.state.buckets import bucket_of, buckets_of, home_of, mark_key, owner_of
 from worker.state.codec import decode, encode, head
 from worker.state.marks import Guard, Guards, Mark, decode_mark, is_held
 from worker.state.store import Change, Place, Snapshot, StateLostError

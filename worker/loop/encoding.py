@@ -5,7 +5,7 @@ have it write itself takes 6.5 µs a reply, this 1.1.
 """
 
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -13,11 +13,6 @@ import msgspec
 from schemas.events import AssignmentRejected, NumberAssigned, PassReason, Rule
 from worker.selection.decision import Assignment, Rejection
 from worker.selection.request import Request
-
-
-class _Passed(msgspec.Struct, frozen=True):
-    rule: Rule
-    reason: PassReason
 
 
 class _NumberAssigned(msgspec.Struct, gc=False):
@@ -33,14 +28,18 @@ class _NumberAssigned(msgspec.Struct, gc=False):
     anonymous: bool
     attempt: int
     rule: Rule
-    trail: list[_Passed]
+    trail: msgspec.Raw
     settings_version: int
     requested_at: datetime
     assigned_at: datetime
 
 
 _encode = msgspec.json.Encoder().encode
-_passed = cache(_Passed)  # of few rules, each for few reasons
+
+
+@lru_cache(maxsize=1_024)  # of the few that there are, each is written once: it takes half as long as the rest
+def _trail(*steps: tuple[Rule, PassReason]) -> msgspec.Raw:
+    return msgspec.Raw(_encode([{"rule": rule, "reason": reason} for rule, reason in steps]))
 
 
 def reply_to(
@@ -71,7 +70,7 @@ def reply_to(
             decision.number is None,
             decision.attempt,
             decision.rule,
-            [_passed(*each) for each in decision.trail],
+            _trail(*decision.trail),
             settings_version,
             request.requested_at,
             decided_at,

@@ -22,7 +22,7 @@ _MAX_DETAIL: Final = 1_000
 _LATEST_MS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last that RFC 3339 can write
 
 
-class Incoming(msgspec.Struct, frozen=True):
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """An event and the record that brought it; `position` is its place in the batch."""
 
     position: int

@@ -14,7 +14,7 @@ from worker.selection.routing import Routing
 from worker.state.store import Change, Snapshot
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """The reply to one request. `decision` is what it came from, `None` if it was decided before this batch."""
 
     incoming: Incoming
@@ -22,7 +22,7 @@ class Answer(msgspec.Struct, frozen=True):
     decision: Assignment | Rejection | None
 
 
-class Settled(msgspec.Struct, frozen=True):
+class Settled(msgspec.Struct, frozen=True, gc=False):
     """What a contact's events came to. `change` is `None` when they changed nothing."""
 
     answers: list[Answer]

@@ -13,14 +13,15 @@ MAX_KEY_BYTES: Final = blake2b.MAX_KEY_SIZE
 _DRAW_BITS: Final = 64
 
 
-def draw(below: int, selection_key: bytes, *ids: str) -> int:
-    """Draw a number from 0 to `below` - 1, uniform over the ids under one key.
+def draw(below: int, selection_key: bytes, project_id: str, contact_id: str, call_id: str) -> int:
+    """Draw a number from 0 to `below` - 1, uniform over the ids of calls under one key.
 
     The bias of scaling 64 bits down to `below` values is under `below` / 2**64, far less than anyone can see.
     """
     digest = _keyed(selection_key).copy()
-    told_apart = "".join([f"{len(each)}:{each}" for each in ids])  # ("ab", "c") and ("a", "bc") draw apart
-    digest.update(told_apart.encode("utf-8", "surrogatepass"))
+    # With their lengths, so that ("ab", "c") and ("a", "bc") draw apart.
+    call = f"{len(project_id)}:{project_id}{len(contact_id)}:{contact_id}{len(call_id)}:{call_id}"
+    digest.update(call.encode("utf-8", "surrogatepass"))
     return int.from_bytes(digest.digest(), "big") * below >> _DRAW_BITS
 
 

@@ -13,7 +13,7 @@ from worker.selection.routing import Routing
 from worker.selection.rules import Case, Trail, rules_for
 
 
-class Assignment(msgspec.Struct, frozen=True):
+class Assignment(msgspec.Struct, frozen=True, gc=False):
     """The number that a call shows (`None`: it is anonymous), and how that came about."""
 
     phone: str
@@ -23,7 +23,7 @@ class Assignment(msgspec.Struct, frozen=True):
     attempt: int
 
 
-class Rejection(msgspec.Struct, frozen=True):
+class Rejection(msgspec.Struct, frozen=True, gc=False):
     """Why a call is given no number; `detail` is for people."""
 
     reason: RejectionReason

@@ -39,7 +39,7 @@ def instant(at_us: int) -> datetime:
     return _EPOCH + at_us * _MICROSECOND
 
 
-class CallEnd(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+class CallEnd(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unknown_fields=True):
     """How a call ended. What it said is kept; the settings of the next call's decision resolve it."""
 
     outcome: str
@@ -47,7 +47,7 @@ class CallEnd(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
     occurred_at_us: int
 
 
-class WaitingOutcome(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+class WaitingOutcome(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unknown_fields=True):
     """An outcome whose call is not known yet."""
 
     project_id: str
@@ -55,7 +55,7 @@ class WaitingOutcome(msgspec.Struct, array_like=True, frozen=True, forbid_unknow
     end: CallEnd
 
 
-class ProjectCalls(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+class ProjectCalls(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=True):
     """The calls of one project to the contact."""
 
     attempts: int
@@ -63,7 +63,7 @@ class ProjectCalls(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     end: CallEnd | None = None
 
 
-class ContactHistory(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+class ContactHistory(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=True):
     """All that earlier events say of one contact. An empty one is a contact never heard of."""
 
     last_number: str | None = None
@@ -79,9 +79,8 @@ class ContactHistory(msgspec.Struct, array_like=True, forbid_unknown_fields=True
 
     def record_call(self, project_id: str, call_id: str, number: str | None, at_us: int) -> None:
         """Count a call that was assigned a number; `None` is an anonymous call, which shows none."""
-        calls = ProjectCalls(self.attempts(project_id) + 1, call_id)
-        self.projects.pop(project_id, None)  # at the end again: the order of the dict is that of the calls
-        self.projects[project_id] = calls
+        before = self.projects.pop(project_id, None)  # at the end again: the order of the dict is that of the calls
+        self.projects[project_id] = calls = ProjectCalls(before.attempts + 1 if before else 1, call_id)
         if len(self.projects) > MAX_PROJECTS:
             del self.projects[next(iter(self.projects))]
         if number is not None:

@@ -22,7 +22,7 @@ Trail = list[tuple[Rule, PassReason]]
 """Each rule that was passed over, or step of one, in order, and why."""
 
 
-class Case(msgspec.Struct, eq=False):
+class Case(msgspec.Struct, eq=False, gc=False):
     """One call to be decided, and the trail that its decision leaves."""
 
     request: Request

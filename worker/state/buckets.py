@@ -6,7 +6,7 @@ what is within the first braces of a key and nothing else.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from math import gcd
 from struct import Struct
@@ -71,27 +71,28 @@ def buckets_of(index: int, *, partitions: int, buckets: int) -> range:
     return range(index % step, buckets, step)
 
 
-def contact_key(bucket: int, contact_id: str) -> str:
-    """The key of what is known of the contact."""
-    return f"outbound:{{{bucket}}}:contact:{contact_id}"
+def keys_of(bucket: int, contact_id: str, call_ids: Iterable[str]) -> list[str]:
+    """The key of what is known of the contact, then those of the replies that were decided for the calls.
+
+    The length says where the contact id ends, since either id may hold a colon. All at once: by a function for each
+    they take 0.6 µs a call, and so 0.35.
+    """
+    tag = f"outbound:{{{bucket}}}:"
+    keys = [f"{tag}contact:{contact_id}"]
+    replies = f"{tag}reply:{len(contact_id)}:{contact_id}:"
+    for call_id in call_ids:
+        keys.append(replies + call_id)  # noqa: PERF401 - of mostly one call, for which a list comprehension takes longer
+    return keys
+
+
+def reply_prefix(bucket: int, contact_id: str) -> str:
+    """What the keys of the contact's replies begin with, and no other key does."""
+    return keys_of(bucket, contact_id, ("",))[1]
 
 
 def mark_key(bucket: int, index: int) -> str:
     """The key of the bucket's mark for a partition index; see `worker.state.marks`."""
     return f"outbound:{{{bucket}}}:mark:{index}"
-
-
-def reply_key(bucket: int, contact_id: str, call_id: str) -> str:
-    """The key of the reply that was decided for a call."""
-    return reply_prefix(bucket, contact_id) + call_id
-
-
-def reply_prefix(bucket: int, contact_id: str) -> str:
-    """What the keys of the contact's replies begin with, and no other key does.
-
-    The length says where the contact id ends, since either id may hold a colon.
-    """
-    return f"outbound:{{{bucket}}}:reply:{len(contact_id)}:{contact_id}:"
 
 
 class Owner(NamedTuple):

@@ -9,7 +9,6 @@ By the checksum damage is known, all of it and at once: to check each field for 
 takes 3.4 µs for a contact of five numbers where this takes 0.9, and 39 for one of a hundred where this takes 1.2.
 """
 
-import re
 from binascii import crc32
 from typing import Final
 
@@ -21,7 +20,8 @@ from worker.state import format_1
 FORMAT: Final = 2
 """The format written, and the newest that is understood."""
 
-_STORED = re.compile(rb"([1-9][0-9]{0,17}) ([\x00-\xff])", re.DOTALL)
+_MAX_DIGITS: Final = 18
+_ZERO: Final = ord("0")
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(ContactHistory)
@@ -60,17 +60,18 @@ def decode(stored: bytes | None) -> tuple[ContactHistory, int]:
     """
     if stored is None:
         return ContactHistory(), 0
-    match = _STORED.match(stored)
-    if match is None:
+    end = stored.find(b" ", 1, _MAX_DIGITS + 1)
+    version, rest = stored[:end], stored[end + 1 :]
+    if end < 0 or not version.isdigit() or version[0] == _ZERO or not rest:
         raise DamagedStateError("it does not begin with a version and a format")
-    version, written = int(match[1]), match[2][0]
+    written = rest[0]
     if written > FORMAT:
         raise NewerFormatError(f"it is of format {written}, and this program reads up to {FORMAT}; upgrade it")
     decode_payload = _DECODERS.get(written)
     if decode_payload is None:
         raise DamagedStateError(f"there is no format {written}")
     try:
-        return decode_payload(stored[match.end() :]), version
+        return decode_payload(rest[1:]), int(version)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedStateError(f"its payload cannot be decoded ({type(error).__name__})") from error
 

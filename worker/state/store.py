@@ -23,11 +23,10 @@ from worker.selection.history import ContactHistory
 from worker.state.buckets import (
     bucket_of,
     buckets_of,
-    contact_key,
     home_of,
+    keys_of,
     mark_key,
     owner_of,
-    reply_key,
     reply_prefix,
 )
 from worker.state.codec import DamagedStateError, NewerFormatError, StateError, decode, encode, head
@@ -86,7 +85,7 @@ class Snapshot(msgspec.Struct):
     stored: bytes = b""
 
 
-class Change(msgspec.Struct):
+class Change(msgspec.Struct, gc=False):
     """What a contact is to become. `version` is the one that was read; `replies`, by call id, are newly decided.
 
     `replies_age_ms` is how old the replies are: of so much less is the time that they are kept. `replaces`, if given,
@@ -151,7 +150,8 @@ class RedisContactStore:
         snapshots: dict[str, Snapshot] = {}
         for bucket, part in parts.items():
             lost |= self._guards.see(bucket, list(islice(stored, len(self._guards.of(bucket)))))
-            snapshots |= _snapshots(part, stored)
+            for contact_id, call_ids in part:
+                snapshots[contact_id] = _snapshot(call_ids, stored)
         if lost:
             raise StateLostError(lost)
         return snapshots
@@ -258,9 +258,9 @@ class RedisContactStore:
 
     def _by_bucket(self, items: Iterable[T], contact_id: Callable[[T], str]) -> dict[int, list[T]]:
         """Items by the bucket of the contact that each is of."""
-        parts = defaultdict(list)
+        parts, buckets = defaultdict(list), self._buckets
         for item in items:
-            parts[bucket_of(contact_id(item), self._buckets)].append(item)
+            parts[bucket_of(contact_id(item), buckets)].append(item)
         return parts
 
     def _write_command(self, piece: Parts, marks: Mapping[int, bytes]) -> Command:
@@ -272,8 +272,7 @@ class RedisContactStore:
             values += _guard_arguments(guard, marks.get(index, b""))
         for bucket, changes in piece.items():
             for change in changes:
-                keys.append(contact_key(bucket, change.contact_id))
-                keys += [reply_key(bucket, change.contact_id, call_id) for call_id in change.replies]
+                keys += keys_of(bucket, change.contact_id, change.replies)
                 read = head(change.version) if change.replaces is None else change.replaces
                 value = encode(change.history, change.version + 1)
                 values += (read, value, change.replies_age_ms, len(change.replies), *change.replies.values())
@@ -316,21 +315,19 @@ def _guard_arguments(guard: Guard, new: bytes) -> tuple[bytes | int, ...]:
 def _read_keys(bucket: int, guards: Iterable[int], part: Sequence[tuple[str, Collection[str]]]) -> list[str]:
     keys = [mark_key(bucket, index) for index in guards]
     for contact_id, call_ids in part:
-        keys.append(contact_key(bucket, contact_id))
-        keys += [reply_key(bucket, contact_id, call_id) for call_id in call_ids]
+        keys += keys_of(bucket, contact_id, call_ids)
     return keys
 
 
-def _snapshots(part: Sequence[tuple[str, Collection[str]]], stored: Iterator[bytes | None]) -> dict[str, Snapshot]:
-    """The snapshots of one bucket, from what is stored under the keys of its contacts, in their order."""
-    snapshots = {}
-    for contact_id, call_ids in part:
-        value = next(stored)
-        found = {call_id: reply for call_id in call_ids if (reply := next(stored)) is not None}
-        try:
-            history, version = decode(value)
-        except StateError as fault:
-            snapshots[contact_id] = Snapshot(ContactHistory(), 0, found, fault, value or b"")
-        else:
-            snapshots[contact_id] = Snapshot(history, version, found)
-    return snapshots
+def _snapshot(call_ids: Collection[str], stored: Iterator[bytes | None]) -> Snapshot:
+    """A contact, from what is stored under its keys, which come next."""
+    value = next(stored)
+    found = {}
+    for call_id in call_ids:
+        if (reply := next(stored)) is not None:
+            found[call_id] = reply
+    try:
+        history, version = decode(value)
+    except StateError as fault:
+        return Snapshot(ContactHistory(), 0, found, fault, value or b"")
+    return Snapshot(history, version, found)

@@ -37,7 +37,7 @@ class Assignment(NamedTuple):
     partitions: int
 
 
-class OutgoingReply(msgspec.Struct, frozen=True):
+class OutgoingReply(msgspec.Struct, frozen=True, gc=False):
     """A reply, and the request record that it answers: it goes to the partition with that record's index.
 
     `key` is the contact id, whatever key the request came under; `None` if it could not be read.

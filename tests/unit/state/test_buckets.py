@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
-from worker.state.buckets import bucket_of, contact_key, reply_key, reply_prefix
+from tests.keys import contact_key, reply_key
+from worker.state.buckets import bucket_of, reply_prefix
 
 BUCKETS = 48
 IDS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("{}:\n\0 *[?\\"), min_size=1, max_size=40)
