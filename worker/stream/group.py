@@ -1,11 +1,30 @@
 """The consumer group, seen from outside."""
 
+from typing import Final
+
+import stamina
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaError,
+    NoError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 
 from worker.stream.connection import KafkaConnection
 
-_MEMBERS = 5  # the place of the members in a described group
+_MEMBERS: Final = 5
+"""The place of the members in a described group; the error is the first."""
+
+_NO_COORDINATOR_YET: Final = (
+    GroupLoadInProgressError,
+    GroupCoordinatorNotAvailableError,
+    NotCoordinatorForGroupError,
+)
+"""The brokers make the topic of the groups' offsets when a group is first asked for, and then read it."""
+_PATIENCE_S: Final = 30.0
 
 
 async def count_members(connection: KafkaConnection, group_id: str) -> int:
@@ -13,9 +32,20 @@ async def count_members(connection: KafkaConnection, group_id: str) -> int:
     admin = AIOKafkaAdminClient(**connection.client_options())
     try:
         await admin.start()
-        [response] = await admin.describe_consumer_groups([group_id])
+        async for attempt in stamina.retry_context(on=_NO_COORDINATOR_YET, attempts=None, timeout=_PATIENCE_S):
+            with attempt:
+                return await _count(admin, group_id)
     except (KafkaError, TimeoutError) as error:
         raise connection.unavailable(error) from error
     finally:
         await admin.close()
-    return sum(len(group[_MEMBERS]) for group in response.groups)
+    raise AssertionError("unreachable: the last try raises")
+
+
+async def _count(admin: AIOKafkaAdminClient, group_id: str) -> int:
+    [response] = await admin.describe_consumer_groups([group_id])
+    [group] = response.groups
+    error = for_code(group[0])
+    if error is not NoError:
+        raise error(f"the group {group_id} cannot be described")
+    return len(group[_MEMBERS])
