@@ -336,11 +336,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
             for tp in ready[:_READ_TOGETHER]:
                 self._reads += 1
                 self._read_last[tp] = self._reads
-                left -= await self._read([tp], lanes, 0, max_records=min(_SHARE, left))
+                left -= await self._read([tp], lanes, 0, max_records=min(_SHARE, left, self._room_of(tp)))
                 if not left:
                     break
-        elif ready or timeout_ms:
-            await self._read(ready or room, lanes, timeout_ms, max_records=MAX_BATCH)
+        elif ready:
+            await self._read(ready, lanes, timeout_ms, max_records=min(MAX_BATCH, self._room_of(ready[0])))
+        elif timeout_ms:
+            await self._read(room, lanes, timeout_ms, max_records=MAX_BATCH)
         self._learn_positions()
         self._ask_ends()
 
@@ -452,14 +454,14 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
 
         They are not paused: aiokafka would throw away what it has fetched of them, to fetch it again.
         """
-        shares = len(self._partitions)
-        closed = {
-            TopicPartition(topic, index)
-            for index, lane in self._in_lanes().items()
-            for topic in self._inputs
-            if lane.backlog(topic) * shares >= MAX_BACKLOG or lane.backlog_bytes(topic) * shares >= MAX_BACKLOG_BYTES
-        } | self._unreadable.keys()
+        waiting = (TopicPartition(topic, index) for index in self._in_lanes() for topic in self._inputs)
+        closed = {tp for tp in waiting if not self._room_of(tp)} | self._unreadable.keys()
         return [tp for tp in self._partitions if tp not in closed] if closed else self._partitions
+
+    def _room_of(self, tp: TopicPartition) -> int:
+        """How many more records of the partition may be read."""
+        shares = len(self._partitions)
+        return self._lanes[tp.partition].room(tp.topic, -(-MAX_BACKLOG // shares), MAX_BACKLOG_BYTES // shares)
 
     def _position(self, tp: TopicPartition) -> int | None:
         # AIOKafkaConsumer.position() is a coroutine that waits for a position; this one is asked per fetch.

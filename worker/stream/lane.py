@@ -37,6 +37,8 @@ class _Side:
         """Of the records that wait, in their order; none of them empty."""
         self.waiting_bytes = 0
         """Of the fetches."""
+        self.record_bytes = 0
+        """Of one record of those that came last, on average."""
         self.read_to_end_at_s = float("-inf")
         """As of then every record of the log had been fetched."""
         self.end: int | None = None
@@ -93,6 +95,7 @@ class Lane:
         fetch = _Fetched(fetched_at_s, records)
         side.fetches.append(fetch)
         side.waiting_bytes += fetch.size_bytes
+        side.record_bytes = fetch.size_bytes // len(records)
         self.waiting += len(records)
 
     def backlog(self, topic: str) -> int:
@@ -104,9 +107,18 @@ class Lane:
         waiting = self._sides[topic].waiting
         return waiting[0].offset if waiting else None
 
-    def backlog_bytes(self, topic: str) -> int:
-        """Bytes of their keys, values and headers, and of those that came with them and are handled already."""
-        return self._sides[topic].waiting_bytes
+    def room(self, topic: str, records: int, size_bytes: int) -> int:
+        """How many more of the topic may be fetched, if so many are to wait, of about so many bytes.
+
+        Their bytes are those of keys, values and headers; those that are handled already count until all are that came
+        with them. How large the next ones are is taken from those that came last.
+        """
+        side = self._sides[topic]
+        left = records - len(side.waiting)
+        left_bytes = size_bytes - side.waiting_bytes
+        if left <= 0 or left_bytes <= 0:
+            return 0
+        return min(left, max(1, left_bytes // side.record_bytes)) if side.record_bytes else left
 
     def unknown(self) -> list[str]:
         """Topics whose log end decides what may be handled next, and was not asked for yet."""

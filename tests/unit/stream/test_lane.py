@@ -134,17 +134,25 @@ def test_a_topic_that_was_read_to_its_end_has_its_whole_time_again(lane: Lane) -
     assert taken(lane, now_s=2 * MAX_WAIT_S) == []
 
 
-def test_the_backlog_is_counted_in_records_and_in_bytes(lane: Lane) -> None:
-    request = Record(REQUESTS, 0, 1, key=b"key", value=b"value", headers=(("trace", b"t"),))
+def test_what_may_be_fetched_is_bounded_in_records_and_in_bytes(lane: Lane) -> None:
+    request = Record(REQUESTS, 0, 1, key=b"key", value=b"value", headers=(("trace", b"t"),))  # 14 bytes
+    assert lane.room(REQUESTS, 10, 100) == 10  # how large they are is not known yet
     lane.add(REQUESTS, [request, request], fetched_at_s=0)
     lane.add(REQUESTS, [request], fetched_at_s=1)
     lane.add(OUTCOMES, records(OUTCOMES, 1, 9), fetched_at_s=0)
-    assert (lane.backlog(REQUESTS), lane.backlog_bytes(REQUESTS)) == (3, 3 * 14)
-    assert lane.backlog_bytes(OUTCOMES) == 0
+    assert lane.backlog(REQUESTS) == 3
+    assert [lane.room(REQUESTS, most, 1_000) for most in (2, 3, 4, 10)] == [0, 0, 1, 7]
+    assert [lane.room(REQUESTS, 10, most) for most in (41, 42, 43, 42 + 28, 42 + 41)] == [0, 0, 1, 2, 2]
     lane.take(2, now_s=0)
-    assert (lane.backlog(REQUESTS), lane.backlog_bytes(REQUESTS)) == (2, 3 * 14)  # one of a fetch keeps it whole
+    assert lane.backlog(REQUESTS) == 2
+    assert lane.room(REQUESTS, 10, 42) == 0  # one of a fetch keeps all of its bytes
     lane.take(1, now_s=0)
-    assert (lane.backlog(REQUESTS), lane.backlog_bytes(REQUESTS)) == (1, 14)
+    assert lane.room(REQUESTS, 10, 42) == 2
+
+
+def test_of_records_without_bytes_only_their_number_counts(lane: Lane) -> None:
+    lane.add(REQUESTS, [Record(REQUESTS, 0, 1, key=None, value=None)], fetched_at_s=0)
+    assert lane.room(REQUESTS, 10, 1) == 9
 
 
 def test_a_topic_that_is_heard_of_again_is_waited_for_again(lane: Lane) -> None:
