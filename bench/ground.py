@@ -31,6 +31,15 @@ _ANSWER_S: Final = 60.0
 _PATIENCE_S: Final = 300.0
 _POLL_S: Final = 0.05
 _LAST_POLL_S: Final = 0.01
+_NO_ANSWER_YET: Final = frozenset(
+    {
+        KafkaError._TIMED_OUT,  # noqa: SLF001 - its name
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+"""What is said of a group's offsets by brokers that have just been set up, or have too much to do."""
 _ROOT: Final = Path(__file__).parents[1]
 
 
@@ -177,8 +186,7 @@ class Site:
         try:
             committed = self._watchers[name].committed(wanted, _ANSWER_S)
         except KafkaException as error:
-            # The broker has just been given the group, or has too much to do to answer.
-            if error.args[0].retriable() or error.args[0].code() == KafkaError._TIMED_OUT:  # noqa: SLF001 - its name
+            if error.args[0].retriable() or error.args[0].code() in _NO_ANSWER_YET:
                 return 0
             raise
         return sum(max(0, tp.offset) for tp in committed)

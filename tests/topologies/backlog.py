@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 from tests.end_to_end.centre import HELSINKI, PHONE, STOCKHOLM, TAMPERE, Centre
 
 CONTACTS: Final = 20_000
-LIMIT_KB: Final = 250_000
+LIMIT_KB: Final = 150_000
 """What a worker may hold in memory, whatever lies before it."""
 
 SETTINGS: Final = f"""
