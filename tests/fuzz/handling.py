@@ -83,6 +83,6 @@ def handle(batch: Sequence[FetchedRecord]) -> Sent:
             assert codec.decode(codec.encode(history, 1)) == (history, 1)
     return Sent(
         reading,
-        [(position, reply_record(reply)) for position, reply in sorted(replies, key=lambda each: each[0])],
+        [(position, Outgoing(*reply_record(reply))) for position, reply in sorted(replies, key=lambda each: each[0])],
         [(each.position, fitting(each.letter, MAX_REQUEST_BYTES)) for each in reading.refused],
     )
