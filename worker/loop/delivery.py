@@ -130,7 +130,8 @@ class Delivery:
             self._committing = None
 
     def _commit_if_due(self) -> None:
-        is_due = self._offsets.uncommitted and self._now() - self._committed_at >= self._commit_every
-        if is_due and self._committing is None:
+        since = self._now() - self._committed_at
+        is_due = not timedelta() <= since < self._commit_every  # less than none: the clock was put back
+        if is_due and self._offsets.uncommitted and self._committing is None:
             self._committed_at = self._now()
             self._committing = self._spawn(self._patiently(self._offsets.commit))

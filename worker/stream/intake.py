@@ -337,7 +337,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
                 self._reads += 1
                 self._read_last[tp] = self._reads
                 left -= await self._read([tp], lanes, 0, max_records=min(_SHARE, left, self._room_of(tp)))
-                if not left:
+                if not left or lanes is not self._lanes:
                     break
         elif ready:
             await self._read(ready, lanes, timeout_ms, max_records=min(MAX_BATCH, self._room_of(ready[0])))
@@ -459,9 +459,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         return [tp for tp in self._partitions if tp not in closed] if closed else self._partitions
 
     def _room_of(self, tp: TopicPartition) -> int:
-        """How many more records of the partition may be read."""
+        """How many more records of the partition may be read at once."""
         shares = len(self._partitions)
-        return self._lanes[tp.partition].room(tp.topic, -(-MAX_BACKLOG // shares), MAX_BACKLOG_BYTES // shares)
+        return self._lanes[tp.partition].room(tp.topic, -(-MAX_BACKLOG // shares), -(-MAX_BACKLOG_BYTES // shares))
 
     def _position(self, tp: TopicPartition) -> int | None:
         # AIOKafkaConsumer.position() is a coroutine that waits for a position; this one is asked per fetch.

@@ -14,6 +14,9 @@ from worker.stream.records import SourceRecord
 MAX_WAIT_S: Final = 5.0
 """How long a record that would be next waits for the other topic while nothing is heard of that topic, in seconds."""
 
+LEAST_BYTES: Final = 64 * 1024
+"""What may be fetched at once where anything may."""
+
 _NEVER: Final = float("inf")
 
 
@@ -108,17 +111,17 @@ class Lane:
         return waiting[0].offset if waiting else None
 
     def room(self, topic: str, records: int, size_bytes: int) -> int:
-        """How many more of the topic may be fetched, if so many are to wait, of about so many bytes.
+        """How many more of the topic may be fetched at once: none if so many wait, or so many bytes.
 
-        Their bytes are those of keys, values and headers; those that are handled already count until all are that came
-        with them. How large the next ones are is taken from those that came last.
+        Else as many as the bytes that are left may hold, or `LEAST_BYTES` where many partitions leave each next to
+        none. Their bytes are those of keys, values and headers; those that are handled already count until all are
+        that came with them. How large the next ones are is taken from those that came last.
         """
         side = self._sides[topic]
-        left = records - len(side.waiting)
-        left_bytes = size_bytes - side.waiting_bytes
-        if left <= 0 or left_bytes <= 0:
+        if len(side.waiting) >= records or side.waiting_bytes >= size_bytes:
             return 0
-        return min(left, max(1, left_bytes // side.record_bytes)) if side.record_bytes else left
+        left_bytes = max(size_bytes - side.waiting_bytes, LEAST_BYTES)
+        return max(1, left_bytes // (side.record_bytes or 1))
 
     def unknown(self) -> list[str]:
         """Topics whose log end decides what may be handled next, and was not asked for yet."""

@@ -35,7 +35,7 @@ class LogEnds:
     async def of(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """The offset that follows the last record of each, of open transactions none.
 
-        Raises aiokafka's `KafkaError` if no answer is to be had, or none for five seconds.
+        Raises aiokafka's `KafkaError` if no answer is to be had, tried anew for five seconds where that may help.
         """
         try:
             return await self._ask(partitions)

@@ -362,7 +362,7 @@ async def test_what_ends_a_publication_ends_the_loop_though_nothing_more_comes()
     assert world.committed == []
 
 
-@pytest.mark.parametrize(("later_s", "commits"), [(0.9, 0), (1.0, 1)])
+@pytest.mark.parametrize(("later_s", "commits"), [(0.9, 0), (1.0, 1), (-3_600, 1)])
 async def test_what_is_done_is_committed_when_that_is_due_though_nothing_more_comes(
     later_s: float, commits: int
 ) -> None:

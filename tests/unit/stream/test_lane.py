@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.stream.lane import MAX_WAIT_S, Lane
+from worker.stream.lane import LEAST_BYTES, MAX_WAIT_S, Lane
 
 OUTCOMES, REQUESTS = "call-outcome", "call-requested"
 
@@ -135,24 +135,35 @@ def test_a_topic_that_was_read_to_its_end_has_its_whole_time_again(lane: Lane) -
 
 
 def test_what_may_be_fetched_is_bounded_in_records_and_in_bytes(lane: Lane) -> None:
-    request = Record(REQUESTS, 0, 1, key=b"key", value=b"value", headers=(("trace", b"t"),))  # 14 bytes
-    assert lane.room(REQUESTS, 10, 100) == 10  # how large they are is not known yet
-    lane.add(REQUESTS, [request, request], fetched_at_s=0)
-    lane.add(REQUESTS, [request], fetched_at_s=1)
+    large = Record(REQUESTS, 0, 1, key=b"key", value=b"v" * 9_992, headers=(("trace", b"t"),))  # 10,001 bytes
+    lane.add(REQUESTS, [large, large], fetched_at_s=0)
+    lane.add(REQUESTS, [large], fetched_at_s=1)
     lane.add(OUTCOMES, records(OUTCOMES, 1, 9), fetched_at_s=0)
     assert lane.backlog(REQUESTS) == 3
-    assert [lane.room(REQUESTS, most, 1_000) for most in (2, 3, 4, 10)] == [0, 0, 1, 7]
-    assert [lane.room(REQUESTS, 10, most) for most in (41, 42, 43, 42 + 28, 42 + 41)] == [0, 0, 1, 2, 2]
+    assert [lane.room(REQUESTS, most, 200_000) for most in (2, 3, 4)] == [0, 0, 16]
+    assert [lane.room(REQUESTS, 10, most) for most in (30_002, 30_003, 200_000)] == [0, 0, 16]
+    assert lane.room(REQUESTS, 10, 30_004) == LEAST_BYTES // 10_001
     lane.take(2, now_s=0)
     assert lane.backlog(REQUESTS) == 2
-    assert lane.room(REQUESTS, 10, 42) == 0  # one of a fetch keeps all of its bytes
+    assert lane.room(REQUESTS, 10, 30_003) == 0  # one of a fetch keeps all of its bytes
     lane.take(1, now_s=0)
-    assert lane.room(REQUESTS, 10, 42) == 2
+    assert lane.room(REQUESTS, 10, 30_003) == LEAST_BYTES // 10_001
+
+
+def test_where_many_partitions_leave_each_next_to_nothing_not_a_few_records_are_read_at_once(lane: Lane) -> None:
+    lane.add(REQUESTS, [Record(REQUESTS, 0, 1, key=b"key", value=b"v" * 197)], fetched_at_s=0)
+    assert lane.room(REQUESTS, 2, 420) >= 300
+
+
+def test_however_large_records_are_one_may_be_fetched(lane: Lane) -> None:
+    lane.add(REQUESTS, [Record(REQUESTS, 0, 1, key=b"key", value=b"v" * 2 * LEAST_BYTES)], fetched_at_s=0)
+    assert lane.room(REQUESTS, 10, 3 * LEAST_BYTES) == 1
 
 
 def test_of_records_without_bytes_only_their_number_counts(lane: Lane) -> None:
     lane.add(REQUESTS, [Record(REQUESTS, 0, 1, key=None, value=None)], fetched_at_s=0)
-    assert lane.room(REQUESTS, 10, 1) == 9
+    assert lane.room(REQUESTS, 10, 1) > 1_000
+    assert lane.room(REQUESTS, 1, 1) == 0
 
 
 def test_a_topic_that_is_heard_of_again_is_waited_for_again(lane: Lane) -> None:
