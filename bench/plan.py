@@ -164,7 +164,8 @@ def _memory(bench: Bench) -> None:
 def _growth(bench: Bench) -> None:
     runs = bench.repeat("growth", partial(growth, base=bench.effort.load))
     for name in runs[0]:
-        bench.add(f"CPU per event, {name}", "times", [each[name] for each in runs], bar=1.3, aim=1.0)
+        bench.add(f"CPU per event, {name}", "times", [each[name].times for each in runs], bar=1.3, aim=1.0)
+        bench.add("- most memory, start-up included", "MB", [each[name].most_mb for each in runs], bar=130)
 
 
 def _restart(bench: Bench) -> None:

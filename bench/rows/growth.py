@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench.ground import Servers, Site
 from bench.load import PROJECTS, Load, contact_id, number
@@ -18,9 +18,16 @@ _PORTION: Final = 1_000
 _MARKING_EVENTS: Final = 2_000
 
 
-def growth(servers: Servers, base: Load) -> dict[str, float]:
-    """CPU per event of each case as a multiple of the base case's, by what has grown."""
-    us = {
+class Grown(NamedTuple):
+    """What became of the base case: its CPU per event as a multiple, and the most memory, start-up included."""
+
+    times: float
+    most_mb: float
+
+
+def growth(servers: Servers, base: Load) -> dict[str, Grown]:
+    """Each case, by what has grown."""
+    drains = {
         _BASE: drain(servers, base),
         f"{base.contacts * 10:,} contacts": drain(servers, replace(base, contacts=base.contacts * 10)),
         "20,000 numbers in a project": drain(servers, replace(base, numbers=20_000)),
@@ -28,7 +35,8 @@ def growth(servers: Servers, base: Load) -> dict[str, float]:
         # What the documentation tells to configure: a number of partitions that divides that of the buckets.
         "96 partitions": drain(servers, replace(base, partitions=96), OUTBOUND_STATE_BUCKETS="96"),
     }
-    return {name: each.us_per_event / us[_BASE].us_per_event for name, each in us.items() if name != _BASE}
+    base_us = drains.pop(_BASE).us_per_event
+    return {name: Grown(each.us_per_event / base_us, each.memory.most_mb) for name, each in drains.items()}
 
 
 def _write_histories(site: Site) -> None:
