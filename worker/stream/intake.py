@@ -207,7 +207,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
         await self._answered()
         batch = self._take()
         if not batch:
-            await self._wait()
+            if self._asking is None:  # else it is the answer that may let something go
+                await self._fill(timeout_ms=_ORDER_POLL_MS if self._in_lanes() else _POLL_MS)
             await self._answered()
             batch = self._take()
         self._fetch_as(_BUSY if batch else _SELDOM)
@@ -304,13 +305,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships 
     def _fetch_as(self, fetching: _Fetching) -> None:
         fetcher = self._consumer._fetcher  # noqa: SLF001 - aiokafka reads these for each fetch, and has no public way
         fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = fetching  # noqa: SLF001
-
-    async def _wait(self) -> None:
-        """Wait for what may let something go: an answer about the end of a log, or records."""
-        if self._asking is not None:
-            await self._answered()
-        else:
-            await self._fill(timeout_ms=_ORDER_POLL_MS if self._in_lanes() else _POLL_MS)
 
     async def _answered(self) -> None:
         """Wait for the answer about the ends of logs, if they were asked for: it is mostly there in a millisecond."""
