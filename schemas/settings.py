@@ -1,10 +1,14 @@
 """The four settings records of the compacted topic `routing-settings`, and the keys they stand under."""
 
+from sys import intern
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from schemas.fields import E164, AgentId, Flag, Id, ProjectId, Record, Text
+
+Listed = Annotated[E164, AfterValidator(intern)]
+"""A number of the inventory. However many projects list it, it is in memory once: 62 bytes of each of 20,000."""
 
 FirstCallNumber = E164 | Literal["random", "regionally_random"]
 SelectionLogic = Literal["random", "different_number", "regionally_random"]
@@ -16,7 +20,7 @@ class NumberSettings(Record):
     """An outbound number of the inventory."""
 
     type: Literal["number"] = "number"
-    number: E164 = Field(description="The number, in E.164.")
+    number: Listed = Field(description="The number, in E.164.")
     label: Text | None = Field(default=None, description="What people call it.")
     group: Id | None = Field(default=None, description="A name that numbers may share, to keep them in order.")
     active: Flag = Field(default=True, description="Whether calls may show it.")
@@ -33,7 +37,7 @@ class ProjectSettings(Record):
     type: Literal["project"] = "project"
     project_id: ProjectId
     name: Text = Field(default="", description="What people call it.")
-    numbers: tuple[E164, ...] = Field(default=(), description="The numbers that its calls may show.")
+    numbers: tuple[Listed, ...] = Field(default=(), description="The numbers that its calls may show.")
     number_for_first_call: FirstCallNumber = Field(
         default="random", description="Which number a contact's first call shows: one number, or how it is drawn."
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from schemas.settings import AgentSettings, NumberSettings, OutcomeSettings, ProjectSettings
+from schemas.settings import AgentSettings, OutcomeSettings, ProjectSettings
 from tests.fuzz.records import REQUESTS
 from worker.loop.encoding import encode
 from worker.loop.reading import Reading, read
@@ -23,7 +23,7 @@ NUMBERS: Final = ("+358912345678", "+358331234567", "+15125550100", "+3906123456
 
 
 def _routing() -> Routing:
-    inventory = {number: NumberSettings(number=number) for number in NUMBERS}
+    inventory = dict.fromkeys(NUMBERS, True)
     projects = [
         ProjectSettings(
             project_id="spring", numbers=NUMBERS, selection_logic="different_number", keep_previous_number=True

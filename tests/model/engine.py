@@ -14,7 +14,7 @@ SELECTION_KEY = b"a key of the tests"
 
 def routing_of(records: Sequence[SettingsRecord]) -> Routing:
     """The settings as the engine reads them; of two records with one key the later one counts."""
-    numbers = {r.number: r for r in records if isinstance(r, NumberSettings)}
+    numbers = {r.number: r.active for r in records if isinstance(r, NumberSettings)}
     return Routing(
         len(records) - 1,
         numbers=numbers,

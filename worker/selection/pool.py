@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
+from weakref import WeakValueDictionary
 
 from schemas.events import PassReason
 from worker.selection import uses
@@ -23,14 +24,13 @@ class Pool:
     """A set of E.164 numbers. In ascending order, so that every replica counts them alike."""
 
     def __init__(self, numbers: Iterable[str]) -> None:
-        self.numbers: Sequence[str] = tuple(sorted(set(numbers)))
-        self._known = frozenset(self.numbers)
+        self.numbers = _ascending(numbers)
         self._rank = {int(number): rank for rank, number in enumerate(self.numbers)}
         """Of the digits of each number."""
         self._digits = frozenset(self._rank)
 
     def __contains__(self, number: str) -> bool:
-        return number in self._known
+        return int(number) in self._digits
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -69,7 +69,7 @@ class Pool:
             rank = self._rank.get(digits)
             if rank is not None and self.numbers[rank] != previous:
                 return self.numbers[rank]
-        return previous if previous in self._known else None
+        return previous if previous is not None and previous in self else None
 
     def tiers(self, location: Location) -> Iterator[tuple[Sequence[str], PassReason]]:
         """The numbers near a location, closest tier first, each with what it means when there are none."""
@@ -91,3 +91,20 @@ class Pool:
                 if key:
                     index[key].append(number)
         return regions
+
+
+def shared_pool(numbers: Iterable[str]) -> Pool:
+    """The pool of the numbers, the same one for all who have the same: 150 bytes a number, and the regions."""
+    ascending = _ascending(numbers)
+    pool = _pools.get(ascending)
+    if pool is None:
+        pool = _pools[ascending] = Pool(ascending)
+    return pool
+
+
+_pools: Final[WeakValueDictionary[Sequence[str], Pool]] = WeakValueDictionary()
+"""By their numbers, as long as anyone has them."""
+
+
+def _ascending(numbers: Iterable[str]) -> Sequence[str]:
+    return tuple(sorted(set(numbers)))

@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Final
 
 from schemas.events import PassReason
-from schemas.settings import AgentSettings, NumberSettings, OutcomeSettings, ProjectSettings
-from worker.selection.pool import Pool
+from schemas.settings import AgentSettings, OutcomeSettings, ProjectSettings
+from worker.selection.pool import Pool, shared_pool
 
 NO_SETTINGS_VERSION: Final = -1
 """The version of a table into which no record was folded yet."""
@@ -16,7 +16,8 @@ NO_SETTINGS_VERSION: Final = -1
 class Project:
     """A project with its pool: the numbers that it lists and that the inventory has active."""
 
-    def __init__(self, settings: ProjectSettings, inventory: Mapping[str, NumberSettings]) -> None:
+    def __init__(self, settings: ProjectSettings, inventory: Mapping[str, bool]) -> None:
+        """Take the inventory's numbers, or those of them that the project lists, each with whether it is active."""
         self.settings = settings
         self._inventory = inventory
 
@@ -24,7 +25,7 @@ class Project:
     def pool(self) -> Pool:
         """The numbers available to this project."""
         inventory = self._inventory
-        return Pool(n for n in self.settings.numbers if (known := inventory.get(n)) is not None and known.active)
+        return shared_pool(number for number in self.settings.numbers if inventory.get(number))
 
     def compile(self) -> None:
         """Build the tables that its decisions look into, so that no call waits for them."""
@@ -40,13 +41,14 @@ class Routing:
         self,
         version: int = NO_SETTINGS_VERSION,
         *,
-        numbers: Mapping[str, NumberSettings] = MappingProxyType({}),
+        numbers: Mapping[str, bool] = MappingProxyType({}),
         projects: Mapping[str, Project] = MappingProxyType({}),
         agents: Mapping[str, AgentSettings] = MappingProxyType({}),
         outcomes: Mapping[str, OutcomeSettings] = MappingProxyType({}),
     ) -> None:
         self.version = version
         self.numbers = numbers
+        """Of the inventory, each with whether it is active."""
         self.projects = projects
         self.agents = agents
         self.outcomes = outcomes
@@ -58,10 +60,10 @@ class Routing:
 
     def unavailable(self, number: str) -> PassReason | None:
         """Why the inventory does not let the number be shown; `None` when it does."""
-        known = self.numbers.get(number)
-        if known is None:
+        active = self.numbers.get(number)
+        if active is None:
             return "number_not_in_inventory"
-        return None if known.active else "number_not_active"
+        return None if active else "number_not_active"
 
     def unavailable_to(self, project: Project, number: str) -> PassReason | None:
         """Why the project may not show the number; `None` when it may."""

@@ -5,6 +5,7 @@ The fold trusts nobody: what does not parse is refused and counted, and never ta
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
@@ -74,12 +75,14 @@ class Fold:
         """Keys whose newest record was refused. Compaction keeps only that one, so that a replica which starts later
         will not have the good one before it: who applies settings writes these again."""
         self._version = NO_SETTINGS_VERSION
-        self._numbers: _Section[NumberSettings] = _Section()
+        self._numbers: dict[str, bytes] = {}
+        """As they were written: there may be 20,000, and a model of each would take 1.1 kB."""
+        self._active: _Section[bool] = _Section()
+        """Of each number, what a decision asks for."""
         self._projects: _Section[ProjectSettings] = _Section()
         self._agents: _Section[AgentSettings] = _Section()
         self._outcomes: _Section[OutcomeSettings] = _Section()
         self._sections: Mapping[str, _Section[Any]] = {
-            "number": self._numbers,
             "project": self._projects,
             "agent": self._agents,
             "outcome": self._outcomes,
@@ -114,7 +117,7 @@ class Fold:
             self._compile_projects()
             self._routing = Routing(
                 self._version,
-                numbers=self._numbers.snapshot(),
+                numbers=self._active.snapshot(),
                 projects=self._compiled.snapshot(),
                 agents=self._agents.snapshot(),
                 outcomes=self._outcomes.snapshot(),
@@ -123,25 +126,34 @@ class Fold:
 
     def records(self) -> list[SettingsRecord]:
         """The records in force, by section and id."""
-        return in_order(record for section in self._sections.values() for record in section.records.values())
+        numbers = map(SETTINGS_RECORD.validate_json, self._numbers.values())
+        others = (section.records.values() for section in self._sections.values())
+        return in_order(chain(numbers, *others))
 
     def _put(self, key: str, value: bytes | None) -> None:
         kind, _, record_id = key.partition(":")
         if value is None:
             self.shadowed.discard(key)
-            if section := self._sections.get(kind):  # another kind would be tomorrow's, and has nothing to delete
+            if kind == "number":
+                self._numbers.pop(record_id, None)
+                self._active.put(record_id, None)
+            elif section := self._sections.get(kind):  # another kind would be tomorrow's, and has nothing to delete
                 section.put(record_id, None)
             return
         record = SETTINGS_RECORD.validate_json(value)
         if record.key != key:
             raise ValueError("the key is not that of the record")
         self.shadowed.discard(key)
-        self._sections[kind].put(record_id, record)
+        if isinstance(record, NumberSettings):
+            self._numbers[record.number] = value
+            self._active.put(record.number, record.active)
+        else:
+            self._sections[kind].put(record_id, record)
 
     def _compile_projects(self) -> None:
         stale = set(self._projects.changed)
         self._projects.changed.clear()
-        if changed_numbers := self._numbers.changed:
+        if changed_numbers := self._active.changed:
             projects = self._projects.records.values()
             stale.update(each.project_id for each in projects if not changed_numbers.isdisjoint(each.numbers))
         for project_id in stale:
@@ -150,8 +162,8 @@ class Fold:
 
     def _compile(self, settings: ProjectSettings) -> Project:
         # The project outlives this version of the inventory, so it is given its own numbers, not all of them.
-        numbers = self._numbers.records
-        return Project(settings, {number: numbers[number] for number in settings.numbers if number in numbers})
+        active = self._active.records
+        return Project(settings, {number: active[number] for number in settings.numbers if number in active})
 
 
 def _decoded(key: bytes | None) -> str:

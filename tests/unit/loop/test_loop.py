@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.settings import NumberSettings, ProjectSettings
+from schemas.settings import ProjectSettings
 from tests.unit.loop.test_reading import REQUEST, Record
 from worker.loop.delivery import Delivery
 from worker.loop.limit import NO_LIMIT_PERCENT, DeadLetterLimit
@@ -156,7 +156,7 @@ class World:
 
     def routing(self) -> Routing:
         self.routings += 1
-        inventory = {number: NumberSettings(number=number) for number in NUMBERS}
+        inventory = dict.fromkeys(NUMBERS, True)
         project = ProjectSettings(project_id="spring", numbers=NUMBERS)
         return Routing(self.version, numbers=inventory, projects={"spring": Project(project, inventory)})
 

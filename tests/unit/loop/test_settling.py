@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas.events import REPLY, AssignmentRejected, NumberAssigned
-from schemas.settings import NumberSettings, ProjectSettings
+from schemas.settings import ProjectSettings
 from tests.unit.loop.test_reading import Record
 from worker.loop.events import Ended, Requested
 from worker.loop.reading import Incoming
@@ -20,7 +20,7 @@ NUMBERS = ("+358912345671", "+358912345672", "+358912345673")
 
 @pytest.fixture
 def routing() -> Routing:
-    inventory = {number: NumberSettings(number=number) for number in NUMBERS}
+    inventory = dict.fromkeys(NUMBERS, True)
     project = ProjectSettings(project_id="spring", numbers=NUMBERS, selection_logic="different_number")
     return Routing(7, numbers=inventory, projects={"spring": Project(project, inventory)})
 

@@ -43,14 +43,15 @@ def test_each_kind_of_record_is_found_by_its_id() -> None:
         number(A), project("a:b", A), AgentSettings(agent_id="anna", number=A), OutcomeSettings(outcome="busy")
     ).routing()
     assert routing.version == 3
-    assert routing.numbers[A].active
+    assert routing.numbers[A] is True
     assert routing.projects["a:b"].settings.numbers == (A,)
     assert routing.agents["anna"].number == A
     assert routing.outcomes["busy"].next_number is None
 
 
 def test_a_later_record_replaces_an_earlier_one_of_its_key() -> None:
-    assert fold_of(number(A), number(A, label="Sales")).routing().numbers[A].label == "Sales"
+    assert fold_of(number(A), number(A, label="Sales")).records() == [number(A, label="Sales")]
+    assert fold_of(number(A), number(A, active=False)).routing().numbers[A] is False
 
 
 @pytest.mark.parametrize("record", [number(A), project("p"), AgentSettings(agent_id="x"), OutcomeSettings(outcome="x")])
@@ -145,7 +146,7 @@ def test_a_snapshot_keeps_what_it_had() -> None:
     for key in (f"number:{B}", "agent:x", "outcome:o"):
         delete(fold, key)
     assert (dict(fold.routing().agents), dict(fold.routing().outcomes)) == ({}, {})
-    assert before.numbers == {A: number(A), B: number(B)}
+    assert before.numbers == {A: True, B: True}
     assert before.projects.keys() == {"p"}
     assert pool_of(before, "p") == {A, B}
     assert (list(before.agents), list(before.outcomes)) == (["x"], ["o"])
@@ -154,7 +155,7 @@ def test_a_snapshot_keeps_what_it_had() -> None:
 def test_a_snapshot_cannot_be_changed() -> None:
     routing = fold_of(number(A)).routing()
     with pytest.raises(TypeError):
-        routing.numbers[B] = number(B)  # type: ignore[index] # that it cannot be done is the point
+        routing.numbers[B] = True  # type: ignore[index] # that it cannot be done is the point
 
 
 def test_a_projects_pool_has_its_active_numbers_of_the_inventory() -> None:
@@ -164,8 +165,15 @@ def test_a_projects_pool_has_its_active_numbers_of_the_inventory() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [number(C, active=False), project("q", A), project("p", A, B), AgentSettings(agent_id="x"), number(A)],
-    ids=["unlisted number", "other project", "same settings", "agent", "same number"],
+    [
+        number(C, active=False),
+        project("q", A),
+        project("p", A, B),
+        AgentSettings(agent_id="x"),
+        number(A),
+        number(A, label="Sales"),
+    ],
+    ids=["unlisted number", "other project", "same settings", "agent", "same number", "label"],
 )
 def test_a_project_stays_compiled_while_neither_it_nor_its_numbers_change(change: SettingsRecord) -> None:
     fold = fold_of(number(A), number(C), project("p", A, B))
@@ -205,6 +213,16 @@ def test_what_is_compiled_is_not_looked_up_by_a_call(monkeypatch: pytest.MonkeyP
     tiers = fold.routing().projects["spring"].pool.tiers(locate("+12125550199"))
     assert [list(numbers) for numbers, _ in tiers] == [["+12125550100"]] * 3
     assert looked_up == ["+12125550100"]
+
+
+def test_projects_with_the_same_numbers_share_a_pool_as_long_as_they_are_the_same() -> None:
+    fold = fold_of(number(A), number(B), number(C), project("p", A, B), project("q", B, A, C), project("r", C))
+    put(fold, number(C, active=False))
+    projects = fold.routing().projects
+    assert projects["p"].pool is projects["q"].pool
+    put(fold, number(C))
+    assert fold.routing().projects["p"].pool is projects["p"].pool
+    assert [pool_of(fold.routing(), name) for name in "pqr"] == [{A, B}, {A, B, C}, {C}]
 
 
 def test_a_deleted_number_leaves_the_pool() -> None:
