@@ -44,6 +44,9 @@ _REGIONS: Final = (
 _MOBILES: Final = (("+35840{0}", 7), ("+4670{0}", 7), ("+491511{0}", 7), ("+447400{0}", 6))
 _MOBILE_PERCENT: Final = 40
 
+_BATCH_BYTES: Final = 16_384
+"""Of a batch in the log at most: Kafka's default for a producer. A dialer's calls come one by one, in smaller ones."""
+
 _QUEUE_KB: Final = 131_072
 _FLUSH_S: Final = 120.0
 
@@ -194,7 +197,7 @@ def write(bootstrap: str, topic_of: dict[str, str], load: Load, *, prefix: str =
             "bootstrap.servers": bootstrap,
             "partitioner": "murmur2_random",
             "linger.ms": 50,
-            "batch.size": 900_000,
+            "batch.size": _BATCH_BYTES,
             "batch.num.messages": 100_000,
             "queue.buffering.max.kbytes": _QUEUE_KB,
             "queue.buffering.max.messages": 2_000_000,

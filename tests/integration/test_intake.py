@@ -103,6 +103,31 @@ async def test_no_partition_waits_behind_the_backlogs_of_others(
         assert ahead <= 3 * MAX_BATCH
 
 
+async def test_batches_larger_than_a_partitions_part_of_an_answer_get_their_turn_among_small_ones(
+    connection: KafkaConnection,
+    topics: CallTopics,
+    group: str,
+    producer: AIOKafkaProducer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.stream.intake._FETCHED_BYTES", 1)  # 16 kB of each, as if there were hundreds
+    small, large, each = range(6), range(6, 12), 300
+    async with AIOKafkaProducer(bootstrap_servers=connection.bootstrap, max_batch_size=200_000, linger_ms=500) as bulk:
+        for n in range(each):
+            for partition in large:
+                await bulk.send(topics.call_requested, b"%d" % n + b"." * 500, partition=partition)
+        await bulk.flush()
+    for n in range(each):
+        for partition in small:
+            await producer.send(topics.call_requested, b"%d" % n + b"." * 100, partition=partition)
+    await producer.flush()
+    async with joined(connection, topics, group) as intake:
+        records = await handed_out(intake, each * 12)
+    for partition in (*small, *large):
+        in_turn = [record.value for record in records if record.partition == partition]
+        assert [int((value or b"").partition(b".")[0]) for value in in_turn] == list(range(each))
+
+
 @pytest.mark.parametrize("partitions_without_backlog", [0, 1])
 async def test_batches_are_large_where_every_partition_has_a_backlog_and_no_fresh_call_waits_behind_one(
     connection: KafkaConnection,
