@@ -10,6 +10,8 @@ takes 3.4 µs for a contact of five numbers where this takes 0.9, and 39 for one
 """
 
 from binascii import crc32
+from collections.abc import Callable, Mapping
+from struct import Struct
 from typing import Final
 
 import msgspec
@@ -26,8 +28,8 @@ _ZERO: Final = ord("0")
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(ContactHistory)
 
-_WRITTEN: Final = bytes([FORMAT])
-_CHECKSUM_BYTES: Final = 4
+_WRITTEN: Final = Struct(">BI")
+"""What stands before the payload: the format and the checksum."""
 
 
 class StateError(Exception):
@@ -50,7 +52,7 @@ def head(version: int) -> bytes:
 def encode(history: ContactHistory, version: int) -> bytes:
     """The value to store, of version 1 or more."""
     payload = _encoder.encode(history)
-    return b"".join((head(version), _WRITTEN, crc32(payload).to_bytes(_CHECKSUM_BYTES, "big"), payload))
+    return b"".join((head(version), _WRITTEN.pack(FORMAT, crc32(payload)), payload))
 
 
 def decode(stored: bytes | None) -> tuple[ContactHistory, int]:
@@ -60,9 +62,8 @@ def decode(stored: bytes | None) -> tuple[ContactHistory, int]:
     """
     if stored is None:
         return ContactHistory(), 0
-    end = stored.find(b" ", 1, _MAX_DIGITS + 1)
-    version, rest = stored[:end], stored[end + 1 :]
-    if end < 0 or not version.isdigit() or version[0] == _ZERO or not rest:
+    version, _, rest = stored.partition(b" ")
+    if not version.isdigit() or version[0] == _ZERO or len(version) > _MAX_DIGITS or not rest:
         raise DamagedStateError("it does not begin with a version and a format")
     written = rest[0]
     if written > FORMAT:
@@ -71,16 +72,20 @@ def decode(stored: bytes | None) -> tuple[ContactHistory, int]:
     if decode_payload is None:
         raise DamagedStateError(f"there is no format {written}")
     try:
-        return decode_payload(rest[1:]), int(version)
+        return decode_payload(rest), int(version)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedStateError(f"its payload cannot be decoded ({type(error).__name__})") from error
 
 
-def _decode(stored: bytes) -> ContactHistory:
-    payload = stored[_CHECKSUM_BYTES:]
-    if crc32(payload).to_bytes(_CHECKSUM_BYTES, "big") != stored[:_CHECKSUM_BYTES]:
+def _decode(rest: bytes) -> ContactHistory:
+    payload = rest[_WRITTEN.size :]
+    if len(rest) < _WRITTEN.size or _WRITTEN.unpack_from(rest)[1] != crc32(payload):
         raise DamagedStateError("its checksum is another")
     return _decoder.decode(payload)
 
 
-_DECODERS: Final = {1: format_1.decode, 2: _decode}
+_DECODERS: Final[Mapping[int, Callable[[bytes], ContactHistory]]] = {
+    1: lambda rest: format_1.decode(rest[1:]),
+    2: _decode,
+}
+"""Of what is from the format on."""

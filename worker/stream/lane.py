@@ -162,7 +162,7 @@ class Lane:
                 break
             (_, place, side), *others = sorted(heads)  # the first of equals: outcomes before requests
             waited_for = self._waited_for(side.fetches[0].at_s)
-            if not all(each.is_given_up(now_s) for each in waited_for):
+            if waited_for and not all(each.is_given_up(now_s) for each in waited_for):
                 break
             before, other_place = others[0][:2] if others else (_NEVER, place)
             run = side.run(limit - len(taken), before, ties=place < other_place)
