@@ -78,7 +78,7 @@ class _Side:
 
 
 class Lane:
-    """The merge of the input topics of one partition index; a single topic is a lane of one side."""
+    """The merge of the two input topics of one partition index; a single topic is a lane of one side."""
 
     def __init__(self, topics: Sequence[str]) -> None:
         """Take the topics in the order in which their records are handled on equal timestamps."""
@@ -155,17 +155,22 @@ class Lane:
         """Remove and give the next records that may be handled, in order, at most `limit`."""
         taken: list[SourceRecord] = []
         while len(taken) < limit:
-            heads = [
-                (side.waiting[0].timestamp, place, side) for place, side in enumerate(self._places) if side.waiting
-            ]
-            if not heads:
+            waiting = [side for side in self._places if side.waiting]
+            if not waiting:
                 break
-            (_, place, side), *others = sorted(heads)  # the first of equals: outcomes before requests
+            if len(waiting) > 1:
+                first, second = waiting  # in the order of handling on equal timestamps
+                first_at, second_at = first.waiting[0].timestamp, second.waiting[0].timestamp
+                if first_at <= second_at:
+                    taken += first.run(limit - len(taken), second_at, ties=True)
+                else:
+                    taken += second.run(limit - len(taken), first_at, ties=False)
+                continue
+            side = waiting[0]
             waited_for = self._waited_for(side.fetches[0].at_s)
             if waited_for and not all(each.is_given_up(now_s) for each in waited_for):
                 break
-            before, other_place = others[0][:2] if others else (_NEVER, place)
-            run = side.run(limit - len(taken), before, ties=place < other_place)
+            run = side.run(limit - len(taken), _NEVER, ties=False)
             if waited_for:  # those that come later go at once, until the topic is heard of again
                 self.waits_exceeded += len(run)
             taken += run
