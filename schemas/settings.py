@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, TypeAdapter
 from schemas.fields import E164, AgentId, Flag, Id, ProjectId, Record, Text
 
 Listed = Annotated[E164, AfterValidator(intern)]
-"""A number of the inventory. However many projects list it, it is in memory once: 62 bytes of each of 20,000."""
+"""A number that many records name, and that is in memory once: it takes 62 bytes, and projects list up to 60,000."""
 
 FirstCallNumber = E164 | Literal["random", "regionally_random"]
 SelectionLogic = Literal["random", "different_number", "regionally_random"]

@@ -21,7 +21,7 @@ class _Regions(NamedTuple):
 
 
 class Pool:
-    """A set of E.164 numbers. In ascending order, so that every replica counts them alike."""
+    """A set of E.164 numbers, and to be asked for such only. In ascending order: every replica counts them alike."""
 
     def __init__(self, numbers: Iterable[str]) -> None:
         self.numbers = _ascending(numbers)
@@ -94,11 +94,12 @@ class Pool:
 
 
 def shared_pool(numbers: Iterable[str]) -> Pool:
-    """The pool of the numbers, the same one for all who have the same: 150 bytes a number, and the regions."""
+    """The pool of the numbers, the same one for all who have the same: 150 bytes a number, 200 more with regions."""
     ascending = _ascending(numbers)
     pool = _pools.get(ascending)
     if pool is None:
-        pool = _pools[ascending] = Pool(ascending)
+        pool = Pool(ascending)
+        _pools[pool.numbers] = pool
     return pool
 
 

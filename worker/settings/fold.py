@@ -76,7 +76,7 @@ class Fold:
         will not have the good one before it: who applies settings writes these again."""
         self._version = NO_SETTINGS_VERSION
         self._numbers: dict[str, bytes] = {}
-        """As they were written: there may be 20,000, and a model of each would take 1.1 kB."""
+        """Their records in JSON: there may be 20,000, and a model of each would take up to 1.1 kB."""
         self._active: _Section[bool] = _Section()
         """Of each number, what a decision asks for."""
         self._projects: _Section[ProjectSettings] = _Section()
@@ -145,7 +145,7 @@ class Fold:
             raise ValueError("the key is not that of the record")
         self.shadowed.discard(key)
         if isinstance(record, NumberSettings):
-            self._numbers[record.number] = value
+            self._numbers[record.number] = record.model_dump_json(exclude_none=True).encode()
             self._active.put(record.number, record.active)
         else:
             self._sections[kind].put(record_id, record)

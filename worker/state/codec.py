@@ -88,4 +88,4 @@ _DECODERS: Final[Mapping[int, Callable[[bytes], ContactHistory]]] = {
     1: lambda rest: format_1.decode(rest[1:]),
     2: _decode,
 }
-"""Of what is from the format on."""
+"""Each takes what is stored from the format on."""

@@ -130,6 +130,14 @@ def test_unknown_fields_of_a_record_are_ignored() -> None:
     assert fold.fold(0, b"agent:x", b'{"type":"agent","agent_id":"x","tomorrow":1}') is None
 
 
+def test_of_a_number_said_with_more_than_it_has_the_last_word_counts() -> None:
+    fold = Fold()
+    value = b'{"tomorrow":[1,{}],"active":false, "type":"number","number":"%b","active":true,"label":"S"}' % A.encode()
+    assert fold.fold(0, GOOD_KEY, value) is None
+    assert fold.routing().numbers == {A: True}
+    assert fold.records() == [number(A, label="S")]
+
+
 def test_routing_is_the_same_object_until_a_record_is_folded() -> None:
     fold = fold_of(number(A))
     before = fold.routing()
