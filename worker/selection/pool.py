@@ -23,8 +23,9 @@ class _Regions(NamedTuple):
 class Pool:
     """A set of E.164 numbers, and to be asked for such only. In ascending order: every replica counts them alike."""
 
-    def __init__(self, numbers: Iterable[str]) -> None:
-        self.numbers = _ascending(numbers)
+    def __init__(self, numbers: Sequence[str]) -> None:
+        """Take the numbers in that order, each once; see `pool_of`."""
+        self.numbers = numbers
         self._rank = {int(number): rank for rank, number in enumerate(self.numbers)}
         """Of the digits of each number."""
         self._digits = frozenset(self._rank)
@@ -93,19 +94,14 @@ class Pool:
         return regions
 
 
-def shared_pool(numbers: Iterable[str]) -> Pool:
+def pool_of(numbers: Iterable[str]) -> Pool:
     """The pool of the numbers, the same one for all who have the same: 150 bytes a number, 200 more with regions."""
-    ascending = _ascending(numbers)
+    ascending = tuple(sorted(set(numbers)))
     pool = _pools.get(ascending)
     if pool is None:
-        pool = Pool(ascending)
-        _pools[pool.numbers] = pool
+        pool = _pools[ascending] = Pool(ascending)
     return pool
 
 
 _pools: Final[WeakValueDictionary[Sequence[str], Pool]] = WeakValueDictionary()
 """By their numbers, as long as anyone has them."""
-
-
-def _ascending(numbers: Iterable[str]) -> Sequence[str]:
-    return tuple(sorted(set(numbers)))

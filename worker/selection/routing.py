@@ -7,7 +7,7 @@ from typing import Final
 
 from schemas.events import PassReason
 from schemas.settings import AgentSettings, OutcomeSettings, ProjectSettings
-from worker.selection.pool import Pool, shared_pool
+from worker.selection.pool import Pool, pool_of
 
 NO_SETTINGS_VERSION: Final = -1
 """The version of a table into which no record was folded yet."""
@@ -25,7 +25,7 @@ class Project:
     def pool(self) -> Pool:
         """The numbers available to this project."""
         inventory = self._inventory
-        return shared_pool(number for number in self.settings.numbers if inventory.get(number))
+        return pool_of(number for number in self.settings.numbers if inventory.get(number))
 
     def compile(self) -> None:
         """Build the tables that its decisions look into, so that no call waits for them."""

@@ -3,9 +3,8 @@
 The fold trusts nobody: what does not parse is refused and counted, and never takes the place of a good record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
@@ -48,6 +47,11 @@ class _Section(Generic[R]):
         self.changed: set[str] = set()
         self._snapshot: Mapping[str, R] = MappingProxyType({})
 
+    @property
+    def in_force(self) -> Iterable[R]:
+        """The records as they are now."""
+        return self.records.values()
+
     def put(self, record_id: str, record: R | None) -> None:
         """Set the record, or delete it for `None`."""
         if self.records.get(record_id) == record:
@@ -66,6 +70,29 @@ class _Section(Generic[R]):
         return self._snapshot
 
 
+class _Numbers:
+    """The inventory, of which a decision asks only whether a number is active.
+
+    The records are kept in JSON: there may be 20,000, and a model of each would take up to 1.1 kB.
+    """
+
+    def __init__(self) -> None:
+        self.active: _Section[bool] = _Section()
+        self._json: dict[str, bytes] = {}
+
+    @property
+    def in_force(self) -> Iterable[SettingsRecord]:
+        return map(SETTINGS_RECORD.validate_json, self._json.values())
+
+    def put(self, number: str, record: NumberSettings | None) -> None:
+        if record is None:
+            self._json.pop(number, None)
+            self.active.put(number, None)
+        else:
+            self._json[record.number] = record.model_dump_json(exclude_none=True).encode()
+            self.active.put(record.number, record.active)
+
+
 class Fold:
     """The settings in force after the records folded so far. `refusals` counts those that changed nothing."""
 
@@ -75,14 +102,12 @@ class Fold:
         """Keys whose newest record was refused. Compaction keeps only that one, so that a replica which starts later
         will not have the good one before it: who applies settings writes these again."""
         self._version = NO_SETTINGS_VERSION
-        self._numbers: dict[str, bytes] = {}
-        """Their records in JSON: there may be 20,000, and a model of each would take up to 1.1 kB."""
-        self._active: _Section[bool] = _Section()
-        """Of each number, what a decision asks for."""
+        self._numbers = _Numbers()
         self._projects: _Section[ProjectSettings] = _Section()
         self._agents: _Section[AgentSettings] = _Section()
         self._outcomes: _Section[OutcomeSettings] = _Section()
-        self._sections: Mapping[str, _Section[Any]] = {
+        self._sections: Mapping[str, Any] = {  # each takes the records of its kind
+            "number": self._numbers,
             "project": self._projects,
             "agent": self._agents,
             "outcome": self._outcomes,
@@ -117,7 +142,7 @@ class Fold:
             self._compile_projects()
             self._routing = Routing(
                 self._version,
-                numbers=self._active.snapshot(),
+                numbers=self._numbers.active.snapshot(),
                 projects=self._compiled.snapshot(),
                 agents=self._agents.snapshot(),
                 outcomes=self._outcomes.snapshot(),
@@ -126,34 +151,25 @@ class Fold:
 
     def records(self) -> list[SettingsRecord]:
         """The records in force, by section and id."""
-        numbers = map(SETTINGS_RECORD.validate_json, self._numbers.values())
-        others = (section.records.values() for section in self._sections.values())
-        return in_order(chain(numbers, *others))
+        return in_order(record for section in self._sections.values() for record in section.in_force)
 
     def _put(self, key: str, value: bytes | None) -> None:
         kind, _, record_id = key.partition(":")
         if value is None:
             self.shadowed.discard(key)
-            if kind == "number":
-                self._numbers.pop(record_id, None)
-                self._active.put(record_id, None)
-            elif section := self._sections.get(kind):  # another kind would be tomorrow's, and has nothing to delete
+            if section := self._sections.get(kind):  # another kind would be tomorrow's, and has nothing to delete
                 section.put(record_id, None)
             return
         record = SETTINGS_RECORD.validate_json(value)
         if record.key != key:
             raise ValueError("the key is not that of the record")
         self.shadowed.discard(key)
-        if isinstance(record, NumberSettings):
-            self._numbers[record.number] = record.model_dump_json(exclude_none=True).encode()
-            self._active.put(record.number, record.active)
-        else:
-            self._sections[kind].put(record_id, record)
+        self._sections[kind].put(record_id, record)
 
     def _compile_projects(self) -> None:
         stale = set(self._projects.changed)
         self._projects.changed.clear()
-        if changed_numbers := self._active.changed:
+        if changed_numbers := self._numbers.active.changed:
             projects = self._projects.records.values()
             stale.update(each.project_id for each in projects if not changed_numbers.isdisjoint(each.numbers))
         for project_id in stale:
@@ -162,7 +178,7 @@ class Fold:
 
     def _compile(self, settings: ProjectSettings) -> Project:
         # The project outlives this version of the inventory, so it is given its own numbers, not all of them.
-        active = self._active.records
+        active = self._numbers.active.records
         return Project(settings, {number: active[number] for number in settings.numbers if number in active})
 
 

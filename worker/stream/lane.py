@@ -83,7 +83,6 @@ class Lane:
     def __init__(self, topics: Sequence[str]) -> None:
         """Take the topics in the order in which their records are handled on equal timestamps."""
         self._sides = {topic: _Side() for topic in topics}
-        self._places = tuple(self._sides.values())
         self.waiting = 0
         """Records, of all topics, that are fetched and not handled."""
         self.waits_exceeded = 0
@@ -155,7 +154,7 @@ class Lane:
         """Remove and give the next records that may be handled, in order, at most `limit`."""
         taken: list[SourceRecord] = []
         while len(taken) < limit:
-            waiting = [side for side in self._places if side.waiting]
+            waiting = [side for side in self._sides.values() if side.waiting]
             if not waiting:
                 break
             if len(waiting) > 1:
@@ -190,10 +189,10 @@ class Lane:
 
     def _waited_for(self, fetched_at_s: float) -> list[_Side]:
         """The topics of which an earlier record may still come than one that was fetched then."""
-        return [side for side in self._places if not side.waiting and side.read_to_end_at_s < fetched_at_s]
+        return [side for side in self._sides.values() if not side.waiting and side.read_to_end_at_s < fetched_at_s]
 
     def _oldest_head_fetched_at_s(self) -> float | None:
-        return min((side.fetches[0].at_s for side in self._places if side.waiting), default=None)
+        return min((side.fetches[0].at_s for side in self._sides.values() if side.waiting), default=None)
 
 
 def _size_bytes(record: SourceRecord) -> int:

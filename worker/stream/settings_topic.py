@@ -91,6 +91,7 @@ class SettingsFollower:
 
     async def _keep_up(self, consumer: AIOKafkaConsumer) -> None:
         while True:
+            # All that has come, since the tables are built after it.
             if records := await self._fold_next(consumer, self._in_force):
                 self.routing().compile()
                 log.info("settings_changed", version=self.routing().version, records=records)
